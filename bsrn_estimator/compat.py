@@ -1,0 +1,20 @@
+"""TensorFlow as this project uses it: the 1.x API in graph mode, under 1.15 and under 2.15.
+
+Every module takes its `tf` from here. What differs between the two runtimes is kept in this file.
+"""
+
+import os
+import warnings
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+with warnings.catch_warnings():
+    # TensorFlow 1.15 declares its own dtypes in a form that numpy warns of, twelve lines a start.
+    warnings.simplefilter("ignore", FutureWarning)
+    import tensorflow.compat.v1 as tf
+
+TF2 = not tf.__version__.startswith("1.")
+
+if TF2:
+    tf.disable_v2_behavior()
+
+__all__ = ["TF2", "tf"]

@@ -1,0 +1,175 @@
+"""BSRN as functions of tensors (arXiv:1811.12546, section 3).
+
+The features and the block state travel as one tensor of `conv_features + state_features` channels:
+the block of the paper concatenates the two before each convolution and splits them after it, and
+adds its input to the features alone. Here that sum is `result + keep * input` with `keep` 1 on the
+channels of the features and 0 on those of the state, which gives the same numbers without a copy.
+
+Names and shapes of the variables are those of the reference implementation, so its checkpoints
+load as they are.
+"""
+
+from typing import List, Sequence
+
+import numpy as np
+
+from bsrn_estimator.compat import tf
+from bsrn_estimator.config import Config
+
+# Variance of the first two kernels of the block, times their fan-in. The reference implementation
+# starts them near zero with a truncated normal of standard deviation sqrt(1.3 * 1e-4 / fan_in);
+# `tf.variance_scaling_initializer` divides by the deviation of a unit normal cut at 2, squared here.
+_BLOCK_VARIANCE = 1.3e-4 * 0.87962566103423978**2
+
+
+def _channels(tensor) -> int:
+    """The number of channels of a tensor, which is a Dimension under 1.15 and an int later."""
+    return int(tensor.shape[-1])
+
+
+def _convolution(inputs, filters: int, name: str, initializer=None, divisor: float = 1.0):
+    """A 3x3 convolution with zero padding and bias; variables `name`/kernel and `name`/bias.
+
+    `divisor` divides the result before the bias is added.
+    """
+    with tf.variable_scope(name):
+        kernel = tf.get_variable(
+            "kernel",
+            [3, 3, _channels(inputs), filters],
+            initializer=initializer or tf.glorot_uniform_initializer(),
+        )
+        bias = tf.get_variable("bias", [filters], initializer=tf.zeros_initializer())
+    convolved = tf.nn.conv2d(inputs, kernel, strides=[1, 1, 1, 1], padding="SAME")
+    if divisor != 1:
+        convolved = convolved / divisor
+    return tf.nn.bias_add(convolved, bias)
+
+
+def _block(carried, keep):
+    """One recursion: `carried` is features and state, [batch, height, width, c + s]."""
+    filters = _channels(carried)
+    near_zero = tf.variance_scaling_initializer(
+        scale=_BLOCK_VARIANCE, mode="fan_in", distribution="truncated_normal"
+    )
+    result = tf.nn.relu(_convolution(carried, filters, "conv2d", near_zero))
+    result = _convolution(result, filters, "conv2d_1", near_zero)
+    carried = result + keep * carried
+    result = _convolution(carried, filters, "conv2d_2")
+    return result + keep * carried
+
+
+def trunk(lr, config: Config) -> List:
+    """The features after each recursion that has an output.
+
+    Args:
+      lr: [batch, height, width, 3], RGB in 0..255, any dtype; cast to float32 here.
+      config: the hyper-parameters.
+
+    Returns:
+      A list as long as `config.output_recursions` of float32 [batch, height, width, conv_features].
+    """
+    features, states = config.conv_features, config.state_features
+    keep = np.concatenate([np.ones(features, np.float32), np.zeros(states, np.float32)])
+    taken = []
+    with tf.variable_scope("generator", reuse=tf.AUTO_REUSE):
+        shifted = tf.cast(lr, tf.float32) - np.array(config.rgb_mean, np.float32)
+        with tf.variable_scope("first_conv"):
+            carried = _convolution(shifted, features, "conv2d")
+        if states:
+            carried = tf.pad(carried, [[0, 0], [0, 0], [0, 0], [0, states]])
+        for recursion in range(1, config.recursions + 1):
+            with tf.variable_scope("residual_modules", reuse=tf.AUTO_REUSE):
+                carried = _block(carried, keep)
+            if recursion in config.output_recursions:
+                taken.append(carried[..., :features])
+    return taken
+
+
+def upscaled(features, scale: int):
+    """Features at HR size.
+
+    Args:
+      features: float32 [batch, height, width, conv_features].
+      scale: one of the scales of the network.
+
+    Returns:
+      float32 [batch, scale * height, scale * width, conv_features].
+    """
+    channels = _channels(features)
+    factors = [3] if scale == 3 else [2] * (scale.bit_length() - 1)
+    with tf.variable_scope("generator/upscale/x%d" % scale, reuse=tf.AUTO_REUSE):
+        for index, factor in enumerate(factors):
+            name = "conv2d_%d" % index if index else "conv2d"
+            wide = tf.nn.relu(_convolution(features, channels * factor**2, name))
+            features = tf.depth_to_space(wide, factor)
+    return features
+
+
+def picture(features, scale: int, config: Config, divisor: float = 1.0):
+    """The picture that HR features stand for.
+
+    Args:
+      features: float32 [batch, height, width, conv_features], at HR size.
+      scale: one of `config.scales`.
+      config: the hyper-parameters.
+      divisor: where `features` are a weighted sum of those of several outputs, the sum of the
+        weights: the last convolution is linear, so the result is the weighted mean of pictures.
+
+    Returns:
+      float32 [batch, height, width, 3], nominally in 0..255, neither rounded nor clipped.
+    """
+    # A network with one scale has no folder for it; so says the reference implementation.
+    scope = "generator/last_conv/x%d" % scale if len(config.scales) > 1 else "generator/last_conv"
+    with tf.variable_scope(scope, reuse=tf.AUTO_REUSE):
+        result = _convolution(features, 3, "conv2d", divisor=divisor)
+    return result + np.array(config.rgb_mean, np.float32)
+
+
+def outputs_of(trunk_features: Sequence, scale: int, config: Config) -> List:
+    """The picture after each recursion that has an output, from what `trunk` returned."""
+    return [picture(upscaled(features, scale), scale, config) for features in trunk_features]
+
+
+def outputs(lr, scale: int, config: Config) -> List:
+    """The picture after each recursion that has an output.
+
+    Args:
+      lr: [batch, height, width, 3], RGB in 0..255, any dtype.
+      scale: one of `config.scales`.
+      config: the hyper-parameters.
+
+    Returns:
+      A list as long as `config.output_recursions` of float32 [batch, scale * height,
+      scale * width, 3], nominally in 0..255, neither rounded nor clipped.
+    """
+    return outputs_of(trunk(lr, config), scale, config)
+
+
+def ensemble_of(trunk_features: Sequence, scale: int, config: Config, first_output: int = 0):
+    """The mean of the outputs, weighted by 2^recursion, from what `trunk` returned.
+
+    The upscaled features are accumulated as they come and pass one last convolution, so memory
+    does not grow with the number of outputs. The weight of the last output is 1 and the sum is
+    halved before each recursion's addition: powers of two round nothing.
+
+    Args:
+      trunk_features: what `trunk` returned.
+      scale: one of `config.scales`.
+      config: the hyper-parameters.
+      first_output: leaves the outputs of smaller index out of the mean.
+
+    Returns:
+      float32 [batch, scale * height, scale * width, 3], neither rounded nor clipped.
+    """
+    decay = 2.0**-config.recursion_frequency
+    total, weights = None, 0.0
+    for features in trunk_features[first_output:]:
+        part = upscaled(features, scale)
+        total = part if total is None else part + decay * total
+        weights = 1.0 + decay * weights
+    return picture(total, scale, config, divisor=weights)
+
+
+def ensemble(lr, scale: int, config: Config, first_output: int = 0):
+    """The result of the network on `lr`; see `outputs` for shapes and `ensemble_of` for the mean."""
+    return ensemble_of(trunk(lr, config), scale, config, first_output)
