@@ -1,0 +1,53 @@
+"""The optimisation step: Adam, its rate halved in stairs, every gradient clipped by itself."""
+
+from typing import Callable, Tuple
+
+from bsrn_estimator.compat import tf
+from bsrn_estimator.config import Config
+
+
+def learning_rate_at(global_step, config: Config):
+    """Adam's rate at `global_step`, which counts the steps already taken; a float32 scalar."""
+    return tf.train.exponential_decay(
+        config.learning_rate,
+        global_step,
+        config.learning_rate_decay_steps,
+        config.learning_rate_decay,
+        staircase=True,
+    )
+
+
+def train_op(
+    loss, config: Config, global_step, wrap: Callable = lambda optimizer: optimizer
+) -> Tuple:
+    """One step that makes `loss` smaller.
+
+    To be called outside of any name or variable scope: only then do Adam's variables have the names
+    of the reference implementation (`beta1_power`, `beta2_power`, and `/Adam`, `/Adam_1` after the
+    name of each weight), so that its optimizer state loads as it is.
+
+    Args:
+      loss: float scalar; every weight of the network takes part in its graph, be it in a branch
+        that this step does not take.
+      config: the hyper-parameters.
+      global_step: integer variable, the number of steps taken; the step adds 1.
+      wrap: puts a platform's optimizer (replication, loss scaling) around Adam.
+
+    Returns:
+      (the operation, the float32 scalar learning rate of the step about to be taken).
+    """
+    rate = learning_rate_at(global_step, config)
+    optimizer = wrap(tf.train.AdamOptimizer(rate, epsilon=config.adam_epsilon))
+    # Gated, as `tf.gradients` is not: with the latter a weight may be overwritten in place while
+    # back-propagation through another recursion still reads it, and no two runs are the same.
+    gradients = optimizer.compute_gradients(loss, tf.trainable_variables("generator/"))
+    return optimizer.apply_gradients(_clipped(gradients, config.clip_norm), global_step), rate
+
+
+def _clipped(gradients, clip_norm: float):
+    """(gradient, variable) pairs, no gradient of an L2 norm above `clip_norm`; 0 clips nothing."""
+    if not clip_norm:
+        return gradients
+    # Replicas each hold the gradient of their share of a mean, later to be summed.
+    limit = clip_norm / tf.distribute.get_strategy().num_replicas_in_sync
+    return [(tf.clip_by_norm(gradient, limit), variable) for gradient, variable in gradients]

@@ -1,0 +1,72 @@
+"""The loss of one training step, for each of the two scale schedules.
+
+`random` trains one scale a step, as the paper does; `joint` trains every scale in every step, with
+static shapes and without control flow.
+"""
+
+from typing import Dict, List, Tuple
+
+from bsrn_estimator import losses, network
+from bsrn_estimator.compat import tf
+from bsrn_estimator.config import Config
+
+
+def random_loss(features: Dict, labels: Dict, config: Config) -> Tuple:
+    """The loss of a step on one scale.
+
+    The weights of the scales that the step leaves out have gradients of zeros, so Adam goes on
+    moving them by their momentum. So it is in the reference implementation.
+
+    Args:
+      features: "lr", [batch, patch, patch, 3], RGB in 0..255, any dtype; "scale", int32 scalar, one
+        of `config.scales`, which may be left out where the network has one scale.
+      labels: "hr", [batch, scale * patch, scale * patch, 3], RGB in 0..255, any dtype.
+      config: the hyper-parameters.
+
+    Returns:
+      (float32 scalar: the loss, list of float32 scalars: the L1 of each output in grey levels).
+    """
+    taken = network.trunk(features["lr"], config)
+
+    def branch(scale: int) -> List:
+        outputs = network.outputs_of(taken, scale, config)
+        total, parts = losses.weighted_l1(outputs, labels["hr"], config.output_weights)
+        return [total] + parts
+
+    if len(config.scales) == 1:
+        results = branch(config.scales[0])
+    else:
+        cases = [
+            # The default binds the scale of this turn; a branch is built after the loop has ended.
+            (tf.equal(features["scale"], scale), lambda scale=scale: branch(scale))
+            for scale in config.scales
+        ]
+        results = tf.case(cases, exclusive=True)
+    return results[0], list(results[1:])
+
+
+def joint_loss(features: Dict, labels: Dict, config: Config) -> Tuple:
+    """The loss of a step on all scales: the mean of what `random_loss` gives for each.
+
+    The trunk runs once over the patches of all scales, then each upscaler over its own part.
+
+    Args:
+      features: "lr", [scales * batch, patch, patch, 3], the patches of the smallest scale first,
+        RGB in 0..255, any dtype.
+      labels: "hr_x2", [batch, 2 * patch, 2 * patch, 3], and likewise for each of `config.scales`.
+      config: the hyper-parameters.
+
+    Returns:
+      (float32 scalar: the loss, {scale: list of float32 scalars: the L1 of each output}).
+    """
+    taken = network.trunk(features["lr"], config)
+    parts_of_scales = [tf.split(recursion, len(config.scales), axis=0) for recursion in taken]
+    totals, parts = [], {}
+    for index, scale in enumerate(config.scales):
+        own = [recursion[index] for recursion in parts_of_scales]
+        outputs = network.outputs_of(own, scale, config)
+        total, parts[scale] = losses.weighted_l1(
+            outputs, labels["hr_x%d" % scale], config.output_weights
+        )
+        totals.append(total)
+    return tf.add_n(totals) / len(totals), parts
