@@ -1,0 +1,113 @@
+"""Writing the network as a SavedModel: two signatures for each scale.
+
+`x2_rgb`: "lr" float32 [batch, height, width, 3] in 0..255 to "hr" float32 [batch, 2 * height,
+2 * width, 3], clipped to 0..255 and not rounded. `x2_bytes`: "bytes" string [batch], each a PNG or
+JPEG, to "png_bytes" string [batch]. (TensorFlow Serving encodes outputs whose name ends in
+`_bytes` as base64 in its REST form; any other string has to be text.) `serving_default` is the
+`_bytes` signature of the largest scale.
+"""
+
+import json
+import os
+from typing import Any, Dict, Sequence
+
+from bsrn_estimator import network, serving_graph
+from bsrn_estimator.compat import tf
+from bsrn_estimator.config import Config
+
+RGB_SIGNATURE = "x%d_rgb"
+BYTES_SIGNATURE = "x%d_bytes"
+INFO_FILE = os.path.join("assets.extra", "export.json")
+
+
+def result(lr, scale: int, config: Config, output: str = "ensemble", first_output: int = 0):
+    """The picture that an export gives: float32 in 0..255, clipped and not rounded.
+
+    Args:
+      lr: float32 [batch, height, width, 3], RGB in 0..255.
+      scale: one of `config.scales`.
+      config: the hyper-parameters.
+      output: "ensemble", or "last" for the output after the last recursion alone.
+      first_output: leaves the outputs of smaller index out of the ensemble.
+    """
+    if output == "last":
+        first_output = len(config.output_recursions) - 1
+    return tf.clip_by_value(network.ensemble(lr, scale, config, first_output), 0.0, 255.0)
+
+
+def _signature(inputs, outputs):
+    return tf.saved_model.signature_def_utils.predict_signature_def(inputs, outputs)
+
+
+def _rgb_signature(scale: int, upscale):
+    with tf.name_scope("x%d_rgb" % scale):
+        lr = tf.placeholder(tf.float32, [None, None, None, 3], "lr")
+        return _signature({"lr": lr}, {"hr": tf.identity(upscale(lr, scale), "hr")})
+
+
+def _bytes_signature(scale: int, upscale, max_pixels: int):
+    def upscale_one(picture):
+        lr = tf.cast(picture[tf.newaxis], tf.float32)
+        return serving_graph.to_uint8(upscale(lr, scale)[0])
+
+    with tf.name_scope("x%d_bytes" % scale):
+        encoded = tf.placeholder(tf.string, [None], "bytes")
+        png = serving_graph.upscale_bytes(encoded, upscale_one, max_pixels)
+        return _signature({"bytes": encoded}, {"png_bytes": tf.identity(png, "png_bytes")})
+
+
+def signatures(
+    config: Config, scales: Sequence[int], output: str, first_output: int, max_pixels: int
+) -> Dict[str, Any]:
+    """Builds the network for all `scales` in the default graph and returns its signatures."""
+
+    def upscale(lr, scale):
+        return result(lr, scale, config, output, first_output)
+
+    # The plain form comes first: it makes the variables, outside of the loop over pictures.
+    made = {RGB_SIGNATURE % scale: _rgb_signature(scale, upscale) for scale in scales}
+    for scale in scales:
+        made[BYTES_SIGNATURE % scale] = _bytes_signature(scale, upscale, max_pixels)
+    made["serving_default"] = made[BYTES_SIGNATURE % max(scales)]
+    return made
+
+
+def write(
+    folder: str,
+    session_with_weights,
+    config: Config,
+    scales: Sequence[int],
+    info: Dict[str, Any],
+    output: str = "ensemble",
+    first_output: int = 0,
+    max_pixels: int = 2**22,
+) -> None:
+    """Writes a SavedModel to `folder`, which must not exist.
+
+    Args:
+      folder: where to.
+      session_with_weights: a function that is called once the graph stands as the default graph,
+        and returns a session in which the network's variables have their values.
+      config: the hyper-parameters.
+      scales: the scales to export.
+      info: what goes into assets.extra/export.json.
+      output: "ensemble" or "last".
+      first_output: leaves the outputs of smaller index out of the ensemble.
+      max_pixels: largest picture that the `_bytes` signatures decode.
+    """
+    with tf.Graph().as_default():
+        made = signatures(config, scales, output, first_output, max_pixels)
+        with session_with_weights() as session:
+            builder = tf.saved_model.Builder(folder)
+            builder.add_meta_graph_and_variables(
+                session,
+                [tf.saved_model.tag_constants.SERVING],
+                signature_def_map=made,
+                strip_default_attrs=True,
+            )
+            builder.save()
+    path = os.path.join(folder, INFO_FILE)
+    os.makedirs(os.path.dirname(path))
+    with open(path, "w") as file:
+        json.dump(info, file, indent=2)
+        file.write("\n")
