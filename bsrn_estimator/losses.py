@@ -31,4 +31,7 @@ def weighted_l1(outputs: Sequence, hr, weights: Sequence[float]) -> Tuple:
       (float32 scalar: the weighted sum, list of float32 scalars: the L1 of each output).
     """
     parts = output_l1(outputs, hr)
-    return tf.add_n([weight * part for weight, part in zip(weights, parts)]), parts
+    # Powers of two times the L1, the sum divided: so the reference implementation rounds.
+    relative = [weight / weights[-1] for weight in weights]
+    total = tf.add_n([weight * part for weight, part in zip(relative, parts)])
+    return total / sum(relative), parts

@@ -29,20 +29,19 @@ def random_loss(features: Dict, labels: Dict, config: Config) -> Tuple:
     taken = network.trunk(features["lr"], config)
 
     def branch(scale: int) -> List:
-        outputs = network.outputs_of(taken, scale, config)
-        total, parts = losses.weighted_l1(outputs, labels["hr"], config.output_weights)
-        return [total] + parts
+        return network.outputs_of(taken, scale, config)
 
     if len(config.scales) == 1:
-        results = branch(config.scales[0])
+        outputs = branch(config.scales[0])
     else:
         cases = [
             # The default binds the scale of this turn; a branch is built after the loop has ended.
             (tf.equal(features["scale"], scale), lambda scale=scale: branch(scale))
             for scale in config.scales
         ]
-        results = tf.case(cases, exclusive=True)
-    return results[0], list(results[1:])
+        # Strict: else a list of one output would come back as that output.
+        outputs = tf.case(cases, exclusive=True, strict=True)
+    return losses.weighted_l1(outputs, labels["hr"], config.output_weights)
 
 
 def joint_loss(features: Dict, labels: Dict, config: Config) -> Tuple:
