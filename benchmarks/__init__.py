@@ -1,0 +1,1 @@
+"""Commands that measure speed and memory against plain baselines: python -m benchmarks.NAME"""
