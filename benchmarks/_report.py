@@ -62,9 +62,8 @@ def in_child(
     """
     done = subprocess.run(
         [sys.executable, "-m", module] + [str(argument) for argument in arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        universal_newlines=True,
+        capture_output=True,
+        text=True,
         env=dict(os.environ, **(environment or {})),
     )
     lines = done.stdout.strip().splitlines()
