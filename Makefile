@@ -1,0 +1,49 @@
+# make setup | demo | test | lint, each from a bare clone; see scripts/setup.sh for how the
+# environment is chosen and built.
+#
+#   RUNTIME=tf1|tf2   Python 3.7 with TensorFlow 1.15.0, or Python 3.9 to 3.11 with 2.15.1
+#                     (default: tf1 where this machine has a Python 3.7, else tf2)
+#   PYTHON=...        the interpreter to use instead of searching for one
+#   WITH="tfds gpu"   add-on locks of requirements/ to install too
+#   PYTEST_ARGS=...   passed on to pytest, such as PYTEST_ARGS="tests/data_tools -k resize"
+
+RUNTIME ?= auto
+PYTEST_ARGS ?=
+export PYTHON
+ifneq ($(origin WITH), undefined)
+export WITH
+endif
+
+# Every target starts with it: a built environment is found in a second.
+ENVIRONMENT = env=$$(scripts/setup.sh $(RUNTIME)) || exit 1
+
+.PHONY: help setup demo test lint format clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make setup    build the environment (.venv); every target below does it by itself"
+	@echo "make demo     convert real photographs, train a small network, compare it with bicubic"
+	@echo "make test     the tests, on the chosen runtime"
+	@echo "make lint     ruff: rules and format"
+	@echo "make format   rewrite the sources in the format that lint asks for"
+	@echo "make clean    remove the environments and what the demo wrote"
+	@echo "RUNTIME=tf1|tf2 chooses TensorFlow 1.15.0 (Python 3.7) or 2.15.1 (Python 3.9 to 3.11)."
+
+setup:
+	@$(ENVIRONMENT); echo "ready: $$env ($$($$env/bin/python -V), TensorFlow" \
+	    "$$($$env/bin/python -m pip show tensorflow tensorflow-cpu 2>/dev/null | sed -n 's/^Version: //p'))"
+
+demo:
+	@$(ENVIRONMENT); exec $$env/bin/python scripts/demo.py
+
+test:
+	@$(ENVIRONMENT); exec $$env/bin/python -m pytest -q --durations=5 $(PYTEST_ARGS)
+
+lint:
+	@$(ENVIRONMENT); $$env/bin/ruff check . && $$env/bin/ruff format --check .
+
+format:
+	@$(ENVIRONMENT); $$env/bin/ruff check --fix . ; $$env/bin/ruff format .
+
+clean:
+	rm -rf .venv .venv-tf1 .venv-tf2 demo_output
