@@ -1,0 +1,224 @@
+"""The description of a converted data set: what its shards hold, and how to tell them whole."""
+
+import dataclasses
+import json
+import os
+from typing import Any, Dict, Iterable, Optional, Tuple
+
+from bsrn_estimator.errors import UserError
+
+FORMAT_VERSION = 1
+FILE_NAME = "manifest.json"
+KINDS = ("training", "evaluation")
+SPLITS = ("train", "valid", "test")
+ENCODINGS = ("png", "raw")
+
+
+@dataclasses.dataclass(frozen=True)
+class Shard:
+    """One TFRecord file.
+
+    Attributes:
+      name: its file name inside the data folder.
+      records: how many records it holds.
+      bytes: its size.
+      crc32c: the plain (not masked) CRC-32C of the whole file.
+    """
+
+    name: str
+    records: int
+    bytes: int
+    crc32c: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Manifest:
+    """What `manifest.json` beside the shards says.
+
+    Attributes:
+      format_version: 1. A reader refuses a newer one.
+      dataset: what was converted, e.g. "div2k".
+      split: "train", "valid" or "test"; the first part of the shards' names.
+      kind: "training", tiles; or "evaluation", whole pictures.
+      scales: the scales that every record has an LR picture of, ascending.
+      encoding: "png", or "raw": RGB, uint8, row after row.
+      tile_size: largest height and width of an HR tile in pixels; 0 for whole pictures.
+      overlap: least number of HR pixels that neighbouring tiles share; 0 for whole pictures.
+      pictures: number of pictures converted.
+      records: number of records in all shards.
+      skipped: number of pictures left out because they were bad.
+      shards: the files, in the order of the records.
+      patch_size: the largest LR patch, in pixels, of which every position at every scale lies
+        inside some tile, and which fits into every tile; 0 where unknown, and for whole pictures.
+    """
+
+    format_version: int
+    dataset: str
+    split: str
+    kind: str
+    scales: Tuple[int, ...]
+    encoding: str
+    tile_size: int
+    overlap: int
+    pictures: int
+    records: int
+    skipped: int
+    shards: Tuple[Shard, ...]
+    patch_size: int = 0
+
+    @property
+    def bytes(self) -> int:
+        """Size of all shards together."""
+        return sum(shard.bytes for shard in self.shards)
+
+    def require(
+        self,
+        scales: Iterable[int] = (),
+        kind: Optional[str] = None,
+        patch_size: Optional[int] = None,
+        source: str = "the data",
+    ) -> None:
+        """Checks that this data can serve a reader.
+
+        Args:
+          scales: the scales that the reader needs.
+          kind: "training" or "evaluation", or None for either.
+          patch_size: height and width of the reader's LR patches, or None.
+          source: names the data in the message; usually the folder.
+
+        Raises:
+          UserError: it cannot, with the reason and the remedy.
+        """
+        if kind is not None and kind != self.kind:
+            raise UserError(
+                "%s holds %s data, not %s data; convert it with --kind=%s, or name another folder"
+                % (source, self.kind, kind, kind)
+            )
+        missing = sorted(set(scales) - set(self.scales))
+        if missing:
+            raise UserError(
+                "%s has no LR pictures for scale %s, only for %s; convert it again with --scales=%s"
+                % (source, _listed(missing), _listed(self.scales), _listed(set(scales)))
+            )
+        if patch_size is not None and 0 < self.patch_size < patch_size:
+            raise UserError(
+                "%s was converted for LR patches of up to %d pixels, not %d; convert it again "
+                "with --patch_size=%d" % (source, self.patch_size, patch_size, patch_size)
+            )
+
+    def to_dict(self) -> Dict[str, Any]:
+        """All fields, in the order of the class."""
+        return dataclasses.asdict(self)
+
+    def save(self, data_dir: str) -> str:
+        """Writes `data_dir`/manifest.json, whole or not at all, and returns its path."""
+        path = os.path.join(data_dir, FILE_NAME)
+        with open(path + ".incomplete", "w") as file:
+            json.dump(self.to_dict(), file, indent=2)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(path + ".incomplete", path)
+        return path
+
+    @classmethod
+    def load(cls, data_dir: str) -> "Manifest":
+        """The manifest of the data set in `data_dir`; the shards must be there at their size.
+
+        Raises:
+          UserError: there is no manifest, it is newer or damaged, it contradicts itself, or a
+            shard is missing or not of the size it should have.
+        """
+        manifest = cls.load_alone(data_dir)
+        for shard in manifest.shards:
+            path = os.path.join(data_dir, shard.name)
+            try:
+                size = os.path.getsize(path)
+            except OSError:
+                raise UserError(
+                    "%s is missing; copy the data again, or convert it again with --overwrite"
+                    % path
+                ) from None
+            if size != shard.bytes:
+                raise UserError(
+                    "%s has %d bytes where its manifest says %d; copy the data again, or convert "
+                    "it again with --overwrite" % (path, size, shard.bytes)
+                )
+        return manifest
+
+    @classmethod
+    def load_alone(cls, data_dir: str) -> "Manifest":
+        """As `load`, without a look at the shards."""
+        path = os.path.join(data_dir, FILE_NAME)
+        try:
+            with open(path, "rb") as file:
+                values = json.loads(file.read().decode())
+        except (FileNotFoundError, NotADirectoryError):
+            raise UserError(
+                "%s has no %s; name a folder that data_tools/to_tfrecord.py wrote"
+                % (data_dir, FILE_NAME)
+            ) from None
+        except (OSError, ValueError, RecursionError) as error:
+            raise UserError("%s cannot be read: %s" % (path, error)) from None
+        return cls.from_dict(values, path)
+
+    @classmethod
+    def from_dict(cls, values: Any, source: str = "the manifest") -> "Manifest":
+        """A manifest of parsed JSON; `source` names the file in messages.
+
+        Raises:
+          UserError: a field is missing or of the wrong type, the version is newer, or the counts
+            contradict each other.
+        """
+        if not isinstance(values, dict) or not isinstance(values.get("format_version"), int):
+            raise UserError("%s does not hold a manifest" % source)
+        if values["format_version"] != FORMAT_VERSION:
+            raise UserError(
+                "%s is of format version %d, this program reads version %d; convert the data "
+                "again, or use the program that wrote it"
+                % (source, values["format_version"], FORMAT_VERSION)
+            )
+        try:
+            shards = tuple(_build(Shard, shard) for shard in values["shards"])
+            scales = tuple(values["scales"])
+            manifest = _build(cls, dict(values, shards=shards, scales=scales))
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError("%s is damaged: %s" % (source, error)) from None
+        problem = manifest._contradiction()
+        if problem:
+            raise UserError("%s is damaged: %s" % (source, problem))
+        return manifest
+
+    def _contradiction(self) -> Optional[str]:
+        held = sum(shard.records for shard in self.shards)
+        if held != self.records:
+            return "it counts %d records, its shards hold %d" % (self.records, held)
+        if self.kind not in KINDS or self.split not in SPLITS or self.encoding not in ENCODINGS:
+            return "unknown kind, split or encoding"
+        if not self.scales or not all(type(s) is int and s > 1 for s in self.scales):
+            return "its scales are %s" % (self.scales,)
+        for shard in self.shards:
+            # A name from a foreign manifest must not lead out of the folder.
+            if os.path.basename(shard.name) != shard.name or shard.name in ("", ".", ".."):
+                return "a shard is called %r" % shard.name
+        return None
+
+
+def _build(cls, values: Dict[str, Any]):
+    """An instance of dataclass `cls`, every value of the type that its field declares."""
+    fields = {field.name: field for field in dataclasses.fields(cls)}
+    unknown = sorted(set(values) - set(fields))
+    if unknown:
+        raise ValueError("unknown field %s" % unknown[0])
+    for name, field in fields.items():
+        if name not in values and field.default is dataclasses.MISSING:
+            raise ValueError("no field %s" % name)
+        plain = field.type if field.type in (int, str) else tuple
+        value = values.get(name, field.default)
+        if type(value) is not plain or (plain is int and value < 0):
+            raise ValueError("%s cannot be %r" % (name, value))
+    return cls(**values)
+
+
+def _listed(values: Iterable[Any]) -> str:
+    return ",".join(str(value) for value in sorted(values))

@@ -1,0 +1,1 @@
+"""From pictures to TFRecords: the command `to_tfrecord.py`, its sources, and MATLAB's bicubic."""
