@@ -140,7 +140,7 @@ install() {
 
 # Creates the folder anew and fills it; the stamp is written last, so half an environment has none.
 build() {
-    local started=$SECONDS packages="" tools
+    local started=$SECONDS packages=""
     say "building $folder: $("$python" -V 2>&1) ($python), packages of ${locks[*]}"
     rm -rf "$folder"
     if "$python" -c 'import venv, ensurepip' 2>/dev/null; then
@@ -150,8 +150,8 @@ build() {
     fi
     pins >"$folder/pins.txt"
     # pip and the build tools first: an older pip knows neither editable projects nor new wheels.
-    read -ra tools < <(grep -E '^(pip|setuptools|wheel)==' "$folder/pins.txt" | tr '\n' ' ')
-    install "${tools[@]}"
+    grep -E '^(pip|setuptools|wheel)==' "$folder/pins.txt" >"$folder/tools.txt"
+    install --requirement "$folder/tools.txt"
     packages=$(grep -c '^[A-Za-z]' "$folder/pins.txt")
     install --no-deps --no-build-isolation --requirement "$folder/pins.txt"
     printf '%s\n' "$with" >"$folder/with"
