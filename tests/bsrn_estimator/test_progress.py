@@ -1,0 +1,63 @@
+"""The bar on a terminal, the lines elsewhere, the final count on every way out."""
+
+import io
+
+import pytest
+
+from bsrn_estimator import progress as module
+from bsrn_estimator.progress import duration, progress
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_lines_are_rare_and_the_last_one_is_never_lost(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    file = io.StringIO()
+    with progress(None, 50, "Converting", "pictures", file=file) as bar:
+        for _ in range(45):
+            now[0] += 1
+            bar.update(note="bird")
+    assert file.getvalue().splitlines() == [
+        "Converting: 30 of 50 pictures in 30.0 s (20.0 s left) bird",
+        "Converting: 45 of 50 pictures in 45.0 s (5.0 s left) bird",
+    ]
+
+
+def test_iteration_closes_on_an_exception():
+    file = io.StringIO()
+    with pytest.raises(RuntimeError):
+        for item in progress(range(9), description="Reading", unit="files", file=file):
+            if item == 4:
+                raise RuntimeError
+    assert file.getvalue().startswith("Reading: 4 of 9 files in ")
+    assert list(progress(iter("ab"), file=io.StringIO())) == ["a", "b"]
+
+
+def test_unknown_total_and_work_done_before():
+    file = io.StringIO()
+    bar = progress(unit="steps", initial=7, file=file)
+    bar.write("a line")
+    bar.update(2)
+    bar.close()
+    bar.close()
+    assert file.getvalue().startswith("a line\n9 steps in ") and file.getvalue().count("\n") == 2
+    nothing = io.StringIO()
+    progress(total=3, file=nothing).close()
+    assert nothing.getvalue() == ""
+
+
+def test_bar_on_a_terminal():
+    file = Terminal()
+    with progress(None, 4, "Converting", "pictures", file=file) as bar:
+        bar.write("between")
+        bar.update(4, note="bird")
+    assert "Converting: 100%" in file.getvalue() and "4/4" in file.getvalue()
+    assert "between\n" in file.getvalue()
+
+
+def test_duration():
+    assert [duration(s) for s in (4.21, 200, 7512)] == ["4.2 s", "3 min 20 s", "2 h 05 min"]
