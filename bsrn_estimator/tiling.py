@@ -28,15 +28,15 @@ def windows(size: int, tile: int, overlap: int) -> List[Window]:
       overlap: least context between what a window keeps and its ends inside the picture.
 
     Raises:
-      UserError: the tile is not longer than its two margins.
+      UserError: the axis needs several windows, and a window is not longer than its two margins.
     """
+    if size <= tile:
+        return [Window(0, size, 0, size)]
     if overlap < 0 or tile <= 2 * overlap:
         raise UserError(
             "a tile of %d pixels leaves nothing between two margins of %d; make --tile larger "
             "than %d" % (tile, overlap, 2 * overlap)
         )
-    if size <= tile:
-        return [Window(0, size, 0, size)]
     found, keep, start = [], 0, 0
     while keep < size:
         start = min(keep - overlap if keep else 0, size - tile)

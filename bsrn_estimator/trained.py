@@ -2,16 +2,21 @@
 
 import hashlib
 import json
-from typing import Callable, List, Tuple
+import os
+from typing import Callable, List, Optional, Tuple
 
-from bsrn_estimator import network
+from bsrn_estimator import checkpoints, network
 from bsrn_estimator.compat import tf
 from bsrn_estimator.config import Config
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.upscale import output_names
 
+# The network that comes with the project, where it does.
+PRETRAINED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "pretrained")
 
-def _session() -> tf.Session:
+
+def quiet_session() -> tf.Session:
+    """A session on the default graph that takes no more of a GPU's memory than it needs."""
     options = tf.ConfigProto(allow_soft_placement=True)
     options.gpu_options.allow_growth = True
     return tf.Session(config=options)
@@ -29,6 +34,9 @@ def pictures(lr, scale: int, config: Config, output: str, first_output: int = 0)
 
     Returns:
       A list of float32 [batch, scale * height, scale * width, 3], neither rounded nor clipped.
+
+    Raises:
+      UserError: there is no output of index `first_output`.
     """
     last = len(config.output_recursions) - 1
     if not 0 <= first_output <= last:
@@ -47,33 +55,36 @@ class TrainedNetwork:
     Args:
       prefix: path of the checkpoint without its endings.
       config: the hyper-parameters that it was trained with.
+
+    Attributes:
+      scales: the scales that it has.
       step: its global step; 0 where it has none.
+      name: what to call it in messages.
     """
 
     fixed_shape = None
 
-    def __init__(self, prefix: str, config: Config, step: int = 0) -> None:
-        self.prefix, self.config, self.step = prefix, config, step
+    def __init__(self, prefix: str, config: Config) -> None:
+        self.prefix, self.config = prefix, config
         self.scales = config.scales
+        self.step = checkpoints.describe(prefix).global_step or 0
+        self.name = prefix + (" (step %d)" % self.step if self.step else "")
 
     def session(self) -> tf.Session:
-        """A session on the default graph, in which the network's variables have their values."""
-        made = _session()
-        wanted = [v for v in tf.global_variables() if v.op.name.startswith("generator/")]
-        try:
-            tf.train.Saver(wanted).restore(made, self.prefix)
-        except (tf.errors.OpError, ValueError) as error:
-            made.close()
-            reason = str(getattr(error, "message", error)).strip().splitlines()[0]
-            raise UserError(
-                "the checkpoint %s does not fit the hyper-parameters: %s" % (self.prefix, reason)
-            ) from None
+        """A session on the default graph, in which the network's variables have their values.
+
+        Raises:
+          UserError: the checkpoint does not fit the hyper-parameters.
+        """
+        restore = checkpoints.restorer(self.prefix, self.config)
+        made = quiet_session()
+        restore(made)
         return made
 
     def open(
         self, output: str, first_output: int = 0
     ) -> Tuple[Tuple[str, ...], Callable, Callable]:
-        """See `upscale.Upscaler`: names of the outputs, a function that runs it, one that ends it."""
+        """See `upscale.Upscaler`: names of the outputs, a function to run it, one to end it."""
         with tf.Graph().as_default():
             lr = tf.placeholder(tf.float32, [1, None, None, 3], "lr")
             made = {
@@ -89,15 +100,43 @@ class TrainedNetwork:
 
     def identity(self) -> str:
         """A digest of the weights and of what decides the result; equal for equal networks."""
+        fields = ("scales", "recursions", "recursion_frequency", "rgb_mean")
+        form = {name: getattr(self.config, name) for name in fields}
+        digest = hashlib.sha256(json.dumps(form, sort_keys=True).encode())
         reader = tf.train.load_checkpoint(self.prefix)
-        digest = hashlib.sha256()
-        shape = {
-            name: getattr(self.config, name)
-            for name in ("scales", "recursions", "recursion_frequency", "rgb_mean")
-        }
-        digest.update(json.dumps(shape, sort_keys=True).encode())
-        for name in sorted(reader.get_variable_to_shape_map()):
-            if name.startswith("generator/") and "/Adam" not in name:
-                digest.update(name.encode())
-                digest.update(reader.get_tensor(name).tobytes())
+        for name in checkpoints.describe(self.prefix).weights:
+            digest.update(name.encode())
+            digest.update(reader.get_tensor(name).tobytes())
         return digest.hexdigest()[:16]
+
+
+def find(
+    checkpoint: Optional[str] = None,
+    model_dir: Optional[str] = None,
+    recursions: Optional[int] = None,
+    recursion_frequency: Optional[int] = None,
+) -> TrainedNetwork:
+    """The network that the user means.
+
+    Args:
+      checkpoint: a checkpoint or a folder of checkpoints; None for the newest in `model_dir`.
+      model_dir: a folder that training wrote; where it does not exist, or is None, the network
+        that comes with the project is taken.
+      recursions: those of a checkpoint that no config.json lies beside; None where the user did
+        not say.
+      recursion_frequency: likewise.
+
+    Raises:
+      UserError: there is no checkpoint, or it cannot be used.
+    """
+    if not checkpoint and model_dir and os.path.isdir(model_dir):
+        checkpoint = model_dir
+    if not checkpoint and os.path.isdir(PRETRAINED):
+        checkpoint = PRETRAINED
+    if not checkpoint:
+        raise UserError(
+            "there is no trained network in %s; name one with --checkpoint or --model_dir"
+            % (model_dir or "this copy of the project")
+        )
+    prefix = checkpoints.resolve(checkpoint)
+    return TrainedNetwork(prefix, checkpoints.config_of(prefix, recursions, recursion_frequency))

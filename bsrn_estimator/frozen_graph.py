@@ -1,0 +1,56 @@
+"""Writing the network for one scale as a frozen graph: "lr" in, "hr" out, weights as constants."""
+
+import os
+from typing import Optional, Tuple
+
+from bsrn_estimator import saved_model
+from bsrn_estimator.compat import tf
+from bsrn_estimator.config import Config
+
+INPUT, OUTPUT = "lr", "hr"
+
+
+def graph_def(
+    session_with_weights,
+    config: Config,
+    scale: int,
+    size: Optional[Tuple[int, int]] = None,
+    output: str = "ensemble",
+    first_output: int = 0,
+):
+    """The frozen graph.
+
+    Args:
+      session_with_weights: see `saved_model.write`.
+      config: the hyper-parameters.
+      scale: one of `config.scales`.
+      size: height and width of the LR picture, with a batch of 1; None leaves all three free.
+      output: "ensemble" or "last".
+      first_output: leaves the outputs of smaller index out of the ensemble.
+
+    Returns:
+      A GraphDef with the placeholder "lr", float32 [batch, height, width, 3], RGB in 0..255, and
+      the result "hr", float32 [batch, scale * height, scale * width, 3], clipped to 0..255 and not
+      rounded.
+    """
+    shape = [1, size[0], size[1], 3] if size else [None, None, None, 3]
+    with tf.Graph().as_default() as graph:
+        lr = tf.placeholder(tf.float32, shape, INPUT)
+        hr = saved_model.result(lr, scale, config, output, first_output)
+        tf.identity(hr, OUTPUT)
+        with session_with_weights() as session:
+            verbosity = tf.logging.get_verbosity()
+            tf.logging.set_verbosity(tf.logging.ERROR)
+            try:
+                return tf.graph_util.convert_variables_to_constants(
+                    session, graph.as_graph_def(), [OUTPUT]
+                )
+            finally:
+                tf.logging.set_verbosity(verbosity)
+
+
+def write(path: str, frozen) -> None:
+    """Writes a frozen graph to `path`, whole or not at all."""
+    with open(path + ".incomplete", "wb") as file:
+        file.write(frozen.SerializeToString())
+    os.replace(path + ".incomplete", path)
