@@ -6,7 +6,9 @@ Every module takes its `tf` from here. What differs between the two runtimes is 
 import os
 import warnings
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# Level 3: without a GPU driver TensorFlow calls its absence an error, in every process. Failures
+# that matter come as exceptions.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 with warnings.catch_warnings():
     # TensorFlow 1.15 declares its own dtypes in a form that numpy warns of, twelve lines a start.
     warnings.simplefilter("ignore", FutureWarning)
@@ -14,6 +16,7 @@ with warnings.catch_warnings():
 
 TF2 = not tf.__version__.startswith("1.")
 
+tf.logging.set_verbosity(tf.logging.ERROR)
 if TF2:
     tf.disable_v2_behavior()
 

@@ -1,0 +1,63 @@
+"""The best checkpoint of a run, kept beside the newest: highest PSNR on Y, mean over scales."""
+
+import glob
+import json
+import os
+import shutil
+from typing import Any, Dict
+
+from bsrn_estimator.config import Config
+
+FOLDER = "best"
+_RECORD = "best.json"
+
+
+def mean_psnr(metrics: Dict[str, Any]) -> float:
+    """The mean over scales of `psnr_y` of an evaluation (its metrics.json), in dB."""
+    values = [scale["psnr_y"] for scale in metrics["scales"].values()]
+    return sum(values) / len(values)
+
+
+def keep_if_best(model_dir: str, checkpoint: str, metrics: Dict[str, Any], config: Config) -> bool:
+    """Copies `checkpoint` to MODEL_DIR/best if no earlier evaluation was better.
+
+    The folder is whole at any moment: it is written aside, with its config.json and the figures
+    (best.json), and takes the place of the former one by renaming.
+
+    Args:
+      model_dir: the model folder.
+      checkpoint: path prefix of the checkpoint that was evaluated.
+      metrics: what the evaluation found (its metrics.json).
+      config: the hyper-parameters.
+
+    Returns:
+      Whether the checkpoint was kept.
+    """
+    folder = os.path.join(model_dir, FOLDER)
+    psnr = mean_psnr(metrics)
+    try:
+        with open(os.path.join(folder, _RECORD)) as file:
+            if json.load(file)["mean_psnr_y"] >= psnr:
+                return False
+    except (OSError, ValueError, KeyError):
+        pass
+    aside = folder + ".incomplete"
+    shutil.rmtree(aside, ignore_errors=True)
+    os.makedirs(aside)
+    for path in glob.glob(glob.escape(checkpoint) + ".*"):
+        shutil.copy(path, aside)
+    name = os.path.basename(checkpoint)
+    with open(os.path.join(aside, "checkpoint"), "w") as file:
+        file.write('model_checkpoint_path: "%s"\nall_model_checkpoint_paths: "%s"\n' % (name, name))
+    config.save(aside)
+    with open(os.path.join(aside, _RECORD), "w") as file:
+        json.dump(
+            {"global_step": metrics["global_step"], "mean_psnr_y": psnr, "checkpoint": name}, file
+        )
+    former = folder + ".former"
+    shutil.rmtree(former, ignore_errors=True)
+    if os.path.exists(folder):
+        os.replace(folder, former)
+    os.replace(aside, folder)
+    shutil.rmtree(former, ignore_errors=True)
+    return True

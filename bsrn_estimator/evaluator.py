@@ -1,0 +1,67 @@
+"""Evaluates a checkpoint on whole pictures: every scale in one go, a table, metrics.json."""
+
+import dataclasses
+import os
+from typing import Any, Dict, Sequence
+
+from bsrn_estimator import checkpoints, evaluation, input_fn, model_fn
+from bsrn_estimator.config import Config
+from bsrn_estimator.manifest import Manifest
+from bsrn_estimator.platforms.base import Platform, RunOptions
+
+
+class Evaluator:
+    """Evaluates checkpoints of one network on one set of records.
+
+    Results go to MODEL_DIR/evaluation/step-N, curves to MODEL_DIR/eval.
+
+    Args:
+      config: the hyper-parameters.
+      platform: the devices.
+      run: how the run is carried out; its model folder takes the results.
+      data_dir: folder of evaluation records.
+      scales: the scales to evaluate.
+      options: the protocol, and what to write.
+
+    Raises:
+      UserError: the records cannot serve the scales.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        platform: Platform,
+        run: RunOptions,
+        data_dir: str,
+        scales: Sequence[int],
+        options: evaluation.Options,
+    ) -> None:
+        self._config, self._platform, self._run, self._scales = config, platform, run, scales
+        self._read = input_fn.evaluation_input_fn(data_dir, scales)
+        self._options = dataclasses.replace(
+            options,
+            directory=os.path.join(run.model_dir, "evaluation"),
+            summary_dir=os.path.join(run.model_dir, "eval"),
+            data_set=Manifest.load(data_dir).dataset,
+        )
+
+    def evaluate(self, checkpoint: str) -> Dict[str, Any]:
+        """Evaluates a checkpoint, prints the table and returns the metrics.json.
+
+        Args:
+          checkpoint: its path prefix.
+
+        Raises:
+          UserError: it does not fit the configuration.
+        """
+        build = model_fn.build(
+            self._config,
+            scales=self._scales,
+            evaluation_options=self._options,
+            scaffold=checkpoints.reading_scaffold(checkpoint, self._config),
+        )
+        estimator = self._platform.evaluation_estimator(build, self._run)
+        estimator.evaluate(self._read, checkpoint_path=checkpoint)
+        metrics = self._options.result()
+        print("\n%s\n" % evaluation.table(metrics), flush=True)
+        return metrics

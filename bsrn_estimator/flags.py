@@ -1,0 +1,186 @@
+"""The flags of `python -m bsrn_estimator.main`, and what they say together."""
+
+from typing import Dict, List, Tuple
+
+from absl import flags
+
+from bsrn_estimator import config as config_module
+from bsrn_estimator.config import Config
+from bsrn_estimator.errors import UserError
+
+FLAGS = flags.FLAGS
+
+MODES = ("train", "evaluate", "train_and_evaluate", "predict", "export")
+
+_DEFAULTS = Config()
+
+
+def define() -> None:
+    """Defines every flag; once a process."""
+    _define_run()
+    _define_network()
+    _define_recipe()
+    _define_evaluation()
+
+
+def _define_run() -> None:
+    flags.DEFINE_enum("mode", "train_and_evaluate", MODES, "what to do")
+    flags.DEFINE_string(
+        "model_dir", "runs/bsrn", "folder of checkpoints, curves and evaluations; made if missing"
+    )
+    flags.DEFINE_string(
+        "data_dir", "tfrecords/div2k_train", "training records that data_tools/to_tfrecord.py wrote"
+    )
+    flags.DEFINE_string(
+        "eval_data_dir",
+        "tfrecords/bsd100",
+        "evaluation records that data_tools/to_tfrecord.py wrote",
+    )
+    flags.DEFINE_string(
+        "checkpoint",
+        None,
+        "evaluate, predict, export: the checkpoint to use, by default the newest in --model_dir; "
+        "train: first weights of a new run. A checkpoint of the reference implementation will do",
+    )
+    flags.DEFINE_integer(
+        "initial_step",
+        None,
+        "with --checkpoint in a new run: takes Adam's state over too and goes on at this step",
+        lower_bound=0,
+    )
+    flags.DEFINE_boolean("use_npu", False, "train on Huawei Ascend through npu_bridge")
+    flags.DEFINE_enum(
+        "device", "auto", ("auto", "cpu", "gpu"), "auto takes a GPU where TensorFlow sees one"
+    )
+    flags.DEFINE_integer(
+        "replicas", 1, "GPUs that train together, a batch each in every step", lower_bound=1
+    )
+    flags.DEFINE_boolean("mixed_precision", False, "GPU, TensorFlow 2.15: float16 convolutions")
+    flags.DEFINE_integer(
+        "threads", 0, "CPU threads; 0 for all; 1 makes runs equal to the bit", lower_bound=0
+    )
+    flags.DEFINE_integer("train_steps", 1000000, "the step at which training ends", lower_bound=1)
+    flags.DEFINE_float(
+        "max_train_minutes", None, "ends training, with a checkpoint, after so many minutes", 0.0
+    )
+    flags.DEFINE_integer("save_checkpoints_steps", 1000, "steps between checkpoints", lower_bound=1)
+    flags.DEFINE_integer(
+        "keep_checkpoint_max", 5, "newest checkpoints kept; 0 keeps all", lower_bound=0
+    )
+    flags.DEFINE_integer("summary_steps", 100, "steps between points of a curve", lower_bound=1)
+    flags.DEFINE_integer(
+        "log_steps", 100, "steps between lines where the output is no terminal", lower_bound=1
+    )
+    flags.DEFINE_boolean(
+        "allow_change",
+        False,
+        "lets a run go on with another %s than it had" % ", ".join(("batch size", "rate")),
+    )
+
+
+def _define_network() -> None:
+    flags.DEFINE_list("scales", [str(s) for s in _DEFAULTS.scales], "scales, of 2, 3, 4 and 8")
+    flags.DEFINE_integer("conv_features", _DEFAULTS.conv_features, "channels of the features")
+    flags.DEFINE_integer(
+        "state_features", _DEFAULTS.state_features, "channels of the block state; 0 for none"
+    )
+    flags.DEFINE_integer("recursions", _DEFAULTS.recursions, "times the block is applied")
+    flags.DEFINE_integer(
+        "recursion_frequency", _DEFAULTS.recursion_frequency, "recursions between two outputs"
+    )
+
+
+def _define_recipe() -> None:
+    flags.DEFINE_enum(
+        "scale_schedule",
+        None,
+        config_module.SCALE_SCHEDULES,
+        "random: one scale a step, as the paper; joint: all scales in every step, the default "
+        "with --use_npu and with --replicas",
+    )
+    flags.DEFINE_integer(
+        "batch_size", _DEFAULTS.batch_size, "LR patches of one scale in one step on one device"
+    )
+    flags.DEFINE_integer("patch_size", _DEFAULTS.patch_size, "side of an LR patch in pixels")
+    flags.DEFINE_float("learning_rate", _DEFAULTS.learning_rate, "Adam's rate at step 0")
+    flags.DEFINE_float(
+        "learning_rate_decay", _DEFAULTS.learning_rate_decay, "factor of the rate at each stair"
+    )
+    flags.DEFINE_integer(
+        "learning_rate_decay_steps",
+        _DEFAULTS.learning_rate_decay_steps,
+        "steps from stair to stair",
+    )
+    flags.DEFINE_float(
+        "clip_norm", _DEFAULTS.clip_norm, "largest norm of a tensor's gradient; 0 clips nothing"
+    )
+    flags.DEFINE_float("adam_epsilon", _DEFAULTS.adam_epsilon, "Adam's epsilon")
+    flags.DEFINE_integer(
+        "seed", _DEFAULTS.seed, "seed of the first weights and of every draw of training data"
+    )
+    flags.DEFINE_integer(
+        "patches_per_tile", 8, "patches cut from a tile each time it is read", lower_bound=1
+    )
+
+
+def _define_evaluation() -> None:
+    flags.DEFINE_integer(
+        "evaluation_steps",
+        10000,
+        "steps between evaluations; a multiple of --save_checkpoints_steps",
+        lower_bound=1,
+    )
+    flags.DEFINE_integer(
+        "shave", None, "pixels left out along each border; the scale by default", lower_bound=0
+    )
+    flags.DEFINE_boolean("single_outputs", False, "evaluates each output beside the ensemble")
+    flags.DEFINE_boolean("save_pictures", False, "writes the pictures of an evaluation")
+    flags.DEFINE_boolean("uiqm", False, "adds UIQM, a measure of underwater pictures")
+
+
+def scales() -> Tuple[int, ...]:
+    """The scales of --scales, ascending.
+
+    Raises:
+      UserError: one of them is no number.
+    """
+    try:
+        return tuple(sorted({int(scale) for scale in FLAGS.scales}))
+    except ValueError:
+        raise UserError(
+            "--scales takes numbers such as 2,3,4, not %s" % ",".join(FLAGS.scales)
+        ) from None
+
+
+def config(schedule: str) -> Config:
+    """The configuration that the flags describe; `schedule` where --scale_schedule is not given.
+
+    Raises:
+      UserError: a value is out of range, or two contradict each other.
+    """
+    values: Dict = {
+        name: getattr(FLAGS, name)
+        for name in _DEFAULTS.to_dict()
+        if name in FLAGS and name not in ("scales", "scale_schedule")
+    }
+    values["scale_schedule"] = FLAGS.scale_schedule or schedule
+    return Config(scales=scales(), **values)
+
+
+def check() -> None:
+    """Raises UserError where flags contradict each other."""
+    if FLAGS.evaluation_steps % FLAGS.save_checkpoints_steps:
+        raise UserError(
+            "--evaluation_steps=%d must be a multiple of --save_checkpoints_steps=%d, since "
+            "checkpoints are what is evaluated"
+            % (FLAGS.evaluation_steps, FLAGS.save_checkpoints_steps)
+        )
+    if FLAGS.initial_step is not None and not FLAGS.checkpoint:
+        raise UserError("--initial_step says where --checkpoint stood; give --checkpoint too")
+    if FLAGS.use_npu and FLAGS.device == "gpu":
+        raise UserError("--use_npu and --device=gpu contradict each other; give one of them")
+
+
+def given(names: List[str]) -> List[str]:
+    """Those of `names` that were given on the command line or in a flag file."""
+    return [name for name in names if FLAGS[name].present]

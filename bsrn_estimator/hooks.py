@@ -1,0 +1,198 @@
+"""What happens beside the steps of training: curves, the progress line, stops, evaluations."""
+
+import math
+import sys
+import time
+from typing import Callable, Dict, Optional
+
+from tqdm import tqdm
+
+from bsrn_estimator import model_fn
+from bsrn_estimator.compat import tf
+from bsrn_estimator.interruption import Interruption
+
+_PREFIX = "training/"
+
+
+class TrainingHook(tf.train.SessionRunHook):
+    """Writes the curves of training and shows its progress.
+
+    It fetches the same tensors in every step (`model_fn.TRAINING_TENSORS`), so a session has one
+    fetch set. A value of the step that makes `global_step` N is written at N.
+
+    Args:
+      model_dir: where the events go.
+      train_steps: where training ends, for the time left.
+      patches_per_step: LR patches of all scales and replicas in one step, for the rate.
+      summary_steps: steps between two points of a curve.
+      log_steps: steps between two lines where the output is no terminal.
+      counters: called at each point of a curve; further scalars by name.
+    """
+
+    def __init__(
+        self,
+        model_dir: str,
+        train_steps: int,
+        patches_per_step: int,
+        summary_steps: int,
+        log_steps: int,
+        counters: Callable[[], Dict[str, float]] = dict,
+    ) -> None:
+        self._model_dir = model_dir
+        self._train_steps = train_steps
+        self._patches_per_step = patches_per_step
+        self._summary_steps = summary_steps
+        self._log_steps = log_steps
+        self._counters = counters
+        self._bar = None
+
+    def begin(self) -> None:
+        tensors = tf.get_collection(model_fn.TRAINING_TENSORS)
+        self._fetches = {t.op.name.split(_PREFIX, 1)[1]: t for t in tensors}
+        self._writer = tf.summary.FileWriterCache.get(self._model_dir)
+
+    def after_create_session(self, session, _coordinator) -> None:
+        step = int(session.run(tf.train.get_global_step()))
+        # TensorBoard then forgets what a run wrote past the checkpoint that this one goes on from.
+        start = tf.SessionLog(status=tf.SessionLog.START)
+        self._writer.add_session_log(start, step + 1)
+        self._first_step = step
+        self._summary_mark = self._log_mark = _Mark(step)
+        self._started = time.time()
+        self._excluded = 0.0
+        if sys.stderr.isatty():
+            self._bar = tqdm(
+                total=self._train_steps, initial=step, unit="step", desc="training", smoothing=0.05
+            )
+
+    def before_run(self, _context):
+        return tf.train.SessionRunArgs(self._fetches)
+
+    def after_run(self, _context, values) -> None:
+        results = values.results
+        step = int(results["step"]) + 1
+        if step // self._summary_steps > self._summary_mark.step // self._summary_steps:
+            self._write(step, results)
+        self._show(step, results)
+
+    def end(self, _session) -> None:
+        self._writer.flush()
+        if self._bar is not None:
+            self._bar.close()
+
+    def exclude(self, seconds: float) -> None:
+        """Takes time that went into an evaluation out of the rates."""
+        self._summary_mark.time += seconds
+        if self._log_mark is not self._summary_mark:
+            self._log_mark.time += seconds
+        self._excluded += seconds
+
+    def _write(self, step: int, results: Dict) -> None:
+        scalars = {name: value for name, value in results.items() if name != "step"}
+        rate = self._summary_mark.rate(step)
+        if rate:
+            scalars["speed/steps_per_second"] = rate
+            scalars["speed/patches_per_second"] = rate * self._patches_per_step
+        scalars.update(self._counters())
+        summary = tf.Summary()
+        for name, value in scalars.items():
+            summary.value.add(tag=name, simple_value=float(value))
+        self._writer.add_summary(summary, step)
+        self._summary_mark = _Mark(step)
+
+    def _show(self, step: int, results: Dict) -> None:
+        loss = float(results["loss/total"])
+        if self._bar is not None:
+            self._bar.set_postfix_str("loss %.3f" % loss, refresh=False)
+            self._bar.update(step - self._bar.n)
+        elif step // self._log_steps > self._log_mark.step // self._log_steps:
+            rate = self._log_mark.rate(step)
+            print(
+                "step %d of %d  loss %.4f  %.1f patches/s  %s left"
+                % (
+                    step,
+                    self._train_steps,
+                    loss,
+                    rate * self._patches_per_step,
+                    _duration(self._seconds_left(step)),
+                ),
+                flush=True,
+            )
+            self._log_mark = _Mark(step)
+
+    def _seconds_left(self, step: int) -> float:
+        done = step - self._first_step
+        busy = time.time() - self._started - self._excluded
+        return busy / done * (self._train_steps - step) if done else math.nan
+
+
+class _Mark:
+    """A step and when it was reached."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+        self.time = time.time()
+
+    def rate(self, step: int) -> float:
+        """Steps a second since then."""
+        return (step - self.step) / max(time.time() - self.time, 1e-9)
+
+
+def _duration(seconds: float) -> str:
+    """Hours, minutes and seconds, as a person reads them."""
+    if math.isnan(seconds):
+        return "unknown time"
+    minutes, seconds = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    return "%s%d:%02d:%02d" % ("%d d " % days if days else "", hours, minutes, seconds)
+
+
+class StopHook(tf.train.SessionRunHook):
+    """Ends training, a checkpoint included, on a signal or when its time is up.
+
+    Args:
+      interruption: tells whether a signal came.
+      seconds: the longest that training may run, or None; evaluations do not count.
+    """
+
+    def __init__(self, interruption: Interruption, seconds: Optional[float]) -> None:
+        self._interruption = interruption
+        self._seconds = seconds
+        self.out_of_time = False
+
+    def begin(self) -> None:
+        self._started = time.time()
+
+    def after_run(self, context, _values) -> None:
+        self.out_of_time = bool(self._seconds) and time.time() - self._started > self._seconds
+        if self._interruption.received or self.out_of_time:
+            context.request_stop()
+
+    def exclude(self, seconds: float) -> None:
+        """Takes time that went into an evaluation out of the account."""
+        self._started += seconds
+
+
+class EvaluationListener(tf.train.CheckpointSaverListener):
+    """Evaluates a checkpoint that has just been written, where one is due.
+
+    Args:
+      evaluate: called with the step.
+      is_due: tells of a step whether its checkpoint is to be evaluated.
+      hooks: told how long the evaluation took (`exclude`).
+    """
+
+    def __init__(self, evaluate: Callable, is_due: Callable, hooks) -> None:
+        self._evaluate = evaluate
+        self._is_due = is_due
+        self._hooks = hooks
+
+    def after_save(self, _session, step) -> None:
+        step = int(step)
+        if not self._is_due(step):
+            return
+        started = time.time()
+        self._evaluate(step)
+        for hook in self._hooks:
+            hook.exclude(time.time() - started)

@@ -1,0 +1,178 @@
+"""Trains, evaluates and uses BSRN: `python -m bsrn_estimator.main --mode=...`."""
+
+import os
+import sys
+from typing import List
+
+from absl import app
+
+from bsrn_estimator import (
+    best_checkpoint,
+    checkpoints,
+    evaluation,
+    flags,
+    platforms,
+    training,
+)
+from bsrn_estimator.config import Config
+from bsrn_estimator.errors import UserError
+from bsrn_estimator.evaluator import Evaluator
+from bsrn_estimator.flags import FLAGS
+from bsrn_estimator.platforms.base import RunOptions
+from bsrn_estimator.run_folder import RunFolder
+
+# What the shapes in a checkpoint do not tell.
+_NOT_IN_SHAPES = ["recursions", "recursion_frequency"]
+
+
+def train(with_evaluation: bool) -> int:
+    """Trains, or goes on training; returns the exit status."""
+    platform = platforms.choose(FLAGS)
+    config = flags.config(platform.default_schedule)
+    _require_records(with_evaluation)
+    run = _run_options(FLAGS.model_dir)
+    with RunFolder(FLAGS.model_dir) as folder:
+        folder.settle(config, FLAGS.allow_change)
+        evaluate_checkpoint = None
+        if with_evaluation:
+            evaluator = Evaluator(
+                config, platform, run, FLAGS.eval_data_dir, config.scales, _evaluation_options()
+            )
+
+            def evaluate_checkpoint(checkpoint: str) -> None:
+                metrics = evaluator.evaluate(checkpoint)
+                best_checkpoint.keep_if_best(FLAGS.model_dir, checkpoint, metrics, config)
+
+        return training.train(
+            config, platform, run, _training_options(), evaluate_checkpoint, _first_weights(config)
+        )
+
+
+def evaluate() -> int:
+    """Evaluates one checkpoint; returns the exit status."""
+    checkpoint = checkpoints.resolve(FLAGS.checkpoint or FLAGS.model_dir)
+    config = checkpoints.config_of(
+        checkpoint, **{name: getattr(FLAGS, name) for name in flags.given(_NOT_IN_SHAPES)}
+    )
+    results = os.path.dirname(checkpoint)
+    if FLAGS.checkpoint and flags.given(["model_dir"]):
+        results = FLAGS.model_dir
+    scales = flags.scales() if flags.given(["scales"]) else config.scales
+    _require_scales(scales, config.scales)
+    Evaluator(
+        config,
+        platforms.choose(FLAGS),
+        _run_options(results),
+        FLAGS.eval_data_dir,
+        scales,
+        _evaluation_options(),
+    ).evaluate(checkpoint)
+    return 0
+
+
+def _require_scales(scales, known) -> None:
+    missing = sorted(set(scales) - set(known))
+    if missing:
+        raise UserError(
+            "--scales=%s: the network was trained for %s alone"
+            % (",".join(map(str, missing)), ", ".join("x%d" % scale for scale in known))
+        )
+
+
+def _require_records(with_evaluation: bool) -> None:
+    """Says how to make the default data sets where they are not there."""
+    missing = []
+    if not os.path.isdir(FLAGS.data_dir):
+        missing.append(("data_dir", FLAGS.data_dir, "div2k --input_dir=DIV2K"))
+    if with_evaluation and not os.path.isdir(FLAGS.eval_data_dir):
+        missing.append(("eval_data_dir", FLAGS.eval_data_dir, "bsd100 --input_dir=BSD100"))
+    if missing:
+        raise UserError(
+            "; ".join(
+                "--%s=%s is not there; make it with: python data_tools/to_tfrecord.py --dataset=%s "
+                "--output_dir=%s" % (flag, path, command, path)
+                for flag, path, command in missing
+            )
+        )
+
+
+def _first_weights(config: Config):
+    """What makes the Scaffold of a run: that of --checkpoint, or none."""
+    if not FLAGS.checkpoint:
+        return lambda: None
+    checkpoint = checkpoints.resolve(FLAGS.checkpoint)
+    return checkpoints.initial_weights(
+        checkpoint,
+        config,
+        with_optimizer=FLAGS.initial_step is not None,
+        initial_step=FLAGS.initial_step,
+    )
+
+
+def _run_options(model_dir: str) -> RunOptions:
+    return RunOptions(
+        model_dir=model_dir,
+        save_checkpoints_steps=FLAGS.save_checkpoints_steps,
+        keep_checkpoint_max=FLAGS.keep_checkpoint_max,
+        seed=FLAGS.seed,
+        threads=FLAGS.threads,
+    )
+
+
+def _training_options() -> training.TrainingOptions:
+    return training.TrainingOptions(
+        data_dir=FLAGS.data_dir,
+        train_steps=FLAGS.train_steps,
+        evaluation_steps=FLAGS.evaluation_steps,
+        summary_steps=FLAGS.summary_steps,
+        log_steps=FLAGS.log_steps,
+        max_seconds=FLAGS.max_train_minutes and 60 * FLAGS.max_train_minutes,
+        patches_per_tile=FLAGS.patches_per_tile,
+    )
+
+
+def _evaluation_options() -> evaluation.Options:
+    return evaluation.Options(
+        shave=FLAGS.shave,
+        single_outputs=FLAGS.single_outputs,
+        uiqm=FLAGS.uiqm,
+        save_pictures=FLAGS.save_pictures,
+    )
+
+
+_RUN = {
+    "train": lambda: train(with_evaluation=False),
+    "train_and_evaluate": lambda: train(with_evaluation=True),
+    "evaluate": evaluate,
+}
+
+
+def main(argv: List[str]) -> int:
+    """Carries out --mode; returns the exit status."""
+    try:
+        if len(argv) > 1:
+            raise UserError("%s is no flag; every argument starts with --" % argv[1])
+        flags.check()
+        return _RUN[FLAGS.mode]()
+    except UserError as error:
+        print("error: %s" % error, file=sys.stderr)
+        return 2
+
+
+def run() -> None:
+    """The entry point of the command."""
+    flags.define()
+    app.run(main, flags_parser=_parse)
+
+
+def _parse(argv: List[str]) -> List[str]:
+    app.define_help_flags()
+    try:
+        return FLAGS(argv)
+    except (flags.flags.Error, OSError) as error:
+        print("error: %s" % " ".join(str(error).split()), file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,100 @@
+"""The model function of the Estimator: one block for each mode."""
+
+from typing import Callable, Sequence
+
+from bsrn_estimator import evaluation, network, optimization, schedules
+from bsrn_estimator.compat import tf
+from bsrn_estimator.config import Config
+
+# Tensors of a training step that the hooks fetch and write, each named as TensorBoard shows it.
+TRAINING_TENSORS = "bsrn_training_tensors"
+
+
+def build(
+    config: Config,
+    scales: Sequence[int] = (),
+    wrap_optimizer: Callable = lambda optimizer: optimizer,
+    evaluation_options=None,
+    scaffold: Callable = lambda: None,
+) -> Callable:
+    """A `model_fn` for tf.estimator.
+
+    Args:
+      config: the hyper-parameters.
+      scales: the scales that are evaluated; all of the network's by default.
+      wrap_optimizer: what a platform makes of the optimizer.
+      evaluation_options: `evaluation.Options`, for EVAL.
+      scaffold: makes the tf.train.Scaffold of a training or evaluation session, or None; called
+        when the graph is complete.
+
+    Returns:
+      `model_fn(features, labels, mode)`; features and labels are those of `input_fn`.
+    """
+
+    def model_fn(features, labels, mode):
+        if mode == tf.estimator.ModeKeys.TRAIN:
+            return _train(features, labels, config, wrap_optimizer, scaffold)
+        if mode == tf.estimator.ModeKeys.EVAL:
+            spec = _evaluate(features, labels, config, scales or config.scales, evaluation_options)
+            return spec._replace(scaffold=scaffold())
+        return _predict(features, config, scales or config.scales)
+
+    return model_fn
+
+
+def _train(features, labels, config: Config, wrap_optimizer: Callable, scaffold: Callable):
+    global_step = tf.train.get_or_create_global_step()
+    # Read before the update, so that every value below belongs to a step that is known.
+    step = tf.identity(global_step)
+    loss, parts = _loss(features, labels, config)
+    with tf.control_dependencies([step]):
+        train_op, learning_rate = optimization.train_op(loss, config, global_step, wrap_optimizer)
+    values = {"step": step, "loss/total": loss, "learning_rate": learning_rate}
+    values.update(parts)
+    if "scale" in features:
+        values["scale"] = features["scale"]
+    with tf.name_scope(None):
+        for name, tensor in values.items():
+            tf.add_to_collection(TRAINING_TENSORS, tf.identity(tensor, name="training/" + name))
+    return tf.estimator.EstimatorSpec(
+        tf.estimator.ModeKeys.TRAIN, loss=loss, train_op=train_op, scaffold=scaffold()
+    )
+
+
+def _loss(features, labels, config: Config):
+    """(the loss of the schedule, {name: L1 of one output})."""
+    names = ["recursion_%d" % recursion for recursion in config.output_recursions]
+    if config.scale_schedule == "random":
+        loss, parts = schedules.random_loss(features, labels, config)
+        return loss, {"loss/" + name: part for name, part in zip(names, parts)}
+    loss, parts_of_scales = schedules.joint_loss(features, labels, config)
+    return loss, {
+        "loss/x%d/%s" % (scale, name): part
+        for scale, parts in parts_of_scales.items()
+        for name, part in zip(names, parts)
+    }
+
+
+def _evaluate(features, labels, config: Config, scales: Sequence[int], options):
+    results = {}
+    for scale in scales:
+        trunk = network.trunk(features["lr_x%d" % scale], config)
+        results[scale] = {"ensemble": network.ensemble_of(trunk, scale, config)}
+        if options.single_outputs:
+            singles = network.outputs_of(trunk, scale, config)
+            for recursion, single in zip(config.output_recursions, singles):
+                results[scale]["t%d" % recursion] = single
+    metric_ops, hook = evaluation.build(features, labels, results, options)
+    return tf.estimator.EstimatorSpec(
+        tf.estimator.ModeKeys.EVAL,
+        loss=tf.zeros([]),
+        eval_metric_ops=metric_ops,
+        evaluation_hooks=[hook],
+    )
+
+
+def _predict(features, config: Config, scales: Sequence[int]):
+    predictions = {
+        "hr_x%d" % scale: network.ensemble(features["lr"], scale, config) for scale in scales
+    }
+    return tf.estimator.EstimatorSpec(tf.estimator.ModeKeys.PREDICT, predictions=predictions)

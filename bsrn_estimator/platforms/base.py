@@ -1,0 +1,80 @@
+"""What every family of devices has to answer, and the options of a run."""
+
+import dataclasses
+from typing import Optional
+
+from bsrn_estimator.compat import tf
+
+
+@dataclasses.dataclass(frozen=True)
+class RunOptions:
+    """How a run is carried out; nothing here changes what the network learns.
+
+    Attributes:
+      model_dir: folder of checkpoints, events and evaluations.
+      save_checkpoints_steps: steps between checkpoints.
+      keep_checkpoint_max: how many of the newest checkpoints are kept.
+      seed: seed of the initial weights.
+      threads: CPU threads of one operation; 0 lets TensorFlow choose.
+    """
+
+    model_dir: Optional[str]
+    save_checkpoints_steps: int = 1000
+    keep_checkpoint_max: int = 5
+    seed: int = 1
+    threads: int = 0
+
+
+class Platform:
+    """A family of devices; this base class is the plain one, one process on whatever is there.
+
+    Attributes:
+      name: as the command line and the documents call it.
+      rank: index of this process among those that train together.
+      rank_size: how many processes train together.
+      batches_per_step: batches that one step of this process takes from its input function.
+      default_schedule: the scale schedule where the user names none.
+      scalars_every_step: whether the values of a step reach the host after every step.
+    """
+
+    name = "cpu"
+    rank = 0
+    rank_size = 1
+    batches_per_step = 1
+    default_schedule = "random"
+
+    def session_config(self, options: RunOptions) -> "tf.ConfigProto":
+        """The session options of training and evaluation."""
+        return tf.ConfigProto(
+            allow_soft_placement=True,
+            intra_op_parallelism_threads=options.threads,
+            # One thread must mean one order of additions, for runs that are equal to the bit.
+            inter_op_parallelism_threads=options.threads,
+        )
+
+    def run_config(self, options: RunOptions) -> "tf.estimator.RunConfig":
+        """The run configuration of a plain Estimator; summaries and log lines are our hooks'."""
+        return tf.estimator.RunConfig(
+            model_dir=options.model_dir,
+            tf_random_seed=options.seed,
+            save_summary_steps=0,
+            save_checkpoints_steps=options.save_checkpoints_steps,
+            keep_checkpoint_max=options.keep_checkpoint_max,
+            log_step_count_steps=None,
+            session_config=self.session_config(options),
+        )
+
+    def training_estimator(self, model_fn, options: RunOptions) -> "tf.estimator.Estimator":
+        """The Estimator that trains."""
+        return tf.estimator.Estimator(model_fn, config=self.run_config(options))
+
+    def evaluation_estimator(self, model_fn, options: RunOptions) -> "tf.estimator.Estimator":
+        """The Estimator that evaluates whole pictures, beside a training session or alone."""
+        return tf.estimator.Estimator(model_fn, config=self.run_config(options))
+
+    def wrap_optimizer(self, optimizer):
+        """The optimizer as this platform distributes it or scales its loss."""
+        return optimizer
+
+    def check_graph(self, graph) -> None:
+        """Raises UserError naming the operation that this platform could not run in training."""
