@@ -230,7 +230,7 @@ def graph_compare(hr, picture, shave: int) -> Dict:
       shave: pixels left out on each side.
 
     Returns:
-      A float64 scalar under each of `NAMES`, the same as those of `compare` to 1e-4 dB and 1e-6.
+      A float64 scalar under each of `NAMES`, those of `compare` to 1e-4 dB and 1e-5.
       A result larger than HR fails when it runs, with both sizes in the message.
     """
     with tf.name_scope("compare"):

@@ -76,8 +76,9 @@ def uism(picture: np.ndarray, blue_weight: float = BLUE_WEIGHT) -> float:
 def uiconm(picture: np.ndarray) -> float:
     """Contrast: the mean over blocks of -q ln q, q = (largest - smallest) / (largest + smallest).
 
-    Largest and smallest are taken over the three channels; a block of one value counts 0. See
-    `uiqm` for the argument.
+    Largest and smallest are taken over the three channels; a block of one value counts 0. As a
+    function of q it is highest at 1/e: more contrast than that counts less. See `uiqm` for the
+    argument.
     """
     largest, smallest = _extremes(_checked(picture))
     if not largest.size:
