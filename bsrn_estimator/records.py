@@ -69,7 +69,10 @@ class CorruptRecord(UserError):
     Attributes:
       path: the shard.
       record: number of the record in its shard, from 0; None where not known.
+      before: from `index_shard`, the offsets and lengths of the records before it.
     """
+
+    before: Optional[Tuple[np.ndarray, np.ndarray]] = None
 
     def __init__(self, path: str, record: Optional[int], problem: str) -> None:
         self.path = path
@@ -218,6 +221,9 @@ def index_shard(path: str) -> Tuple[np.ndarray, np.ndarray]:
             offsets.append(position + HEADER_BYTES)
             lengths.append(length)
             position = end
+    except CorruptRecord as error:
+        error.before = np.array(offsets, np.int64), np.array(lengths, np.int64)
+        raise
     finally:
         os.close(descriptor)
     return np.array(offsets, np.int64), np.array(lengths, np.int64)
@@ -238,15 +244,16 @@ def read_record(path: str, offset: int, length: int, record: Optional[int] = Non
     """
     descriptor = _open(path)
     try:
-        content = os.pread(descriptor, int(length) + FOOTER_BYTES, int(offset))
+        # Two reads: cutting the checksum off a record would copy the record.
+        data = os.pread(descriptor, int(length), int(offset))
+        footer = os.pread(descriptor, FOOTER_BYTES, int(offset) + int(length))
     except OSError as error:
         raise UserError("%s cannot be read: %s" % (path, error.strerror)) from None
     finally:
         os.close(descriptor)
-    if len(content) < length + FOOTER_BYTES:
+    if len(data) + len(footer) < length + FOOTER_BYTES:
         raise CorruptRecord(path, record, "the file is cut short")
-    data = content[:-FOOTER_BYTES]
-    if _masked_crc(data) != struct.unpack("<I", content[-FOOTER_BYTES:])[0]:
+    if _masked_crc(data) != struct.unpack("<I", footer)[0]:
         raise CorruptRecord(path, record, "its checksum is wrong")
     return data
 
