@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Trains on the NPUs of this server, one process a card: eight, or as many as the rank table lists.
+#
+# Usage: scripts/run_npu_8p.sh [--rank_table=FILE] [--ranks=8] [--log_dir=logs] [--server_id=IP]
+#                              [-- any flag of python -m bsrn_estimator.main]
+#
+# Source set_env.sh of CANN first. The rank table (version 1.0, as hccl_tools.py writes it) is by
+# default the one that RANK_TABLE_FILE names; it is checked before anything starts. Each rank writes
+# to its own log; that of rank 0 is shown here too. When a rank dies, all are stopped and its last
+# lines are shown. Ctrl-C lets rank 0 save a checkpoint first.
+#
+# Examples:
+#   scripts/run_npu_8p.sh --rank_table=hccl_8p.json -- --model_dir=runs/npu8 --train_steps=125000
+#   scripts/run_npu_8p.sh --rank_table=hccl_2p.json --ranks=2 -- --model_dir=runs/npu2
+#
+# --ranks is 8 where it is not given. PYTHON names the interpreter, one that has npu_bridge; by
+# default python3.
+set -euo pipefail
+
+if [[ "${1:-}" == "--help" || "${1:-}" == "-h" ]]; then
+  sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//p}' "$0"
+  exit 0
+fi
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
+exec "${PYTHON:-python3}" -m bsrn_estimator.platforms.npu_launch --ranks=8 "$@"
