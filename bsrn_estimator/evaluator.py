@@ -1,8 +1,9 @@
 """Evaluates a checkpoint on whole pictures: every scale in one go, a table, metrics.json."""
 
 import dataclasses
+import json
 import os
-from typing import Any, Dict, Sequence
+from typing import Any, Dict, Optional, Sequence
 
 from bsrn_estimator import checkpoints, evaluation, input_fn, model_fn
 from bsrn_estimator.config import Config
@@ -44,6 +45,15 @@ class Evaluator:
             summary_dir=os.path.join(run.model_dir, "eval"),
             data_set=Manifest.load(data_dir).dataset,
         )
+
+    def recorded(self, step: int) -> Optional[Dict[str, Any]]:
+        """The metrics.json of an evaluation at `step` that came to its end; None without one."""
+        path = os.path.join(self._options.directory, "step-%d" % step, "metrics.json")
+        try:
+            with open(path) as file:
+                return json.load(file)
+        except (OSError, ValueError):
+            return None
 
     def evaluate(self, checkpoint: str) -> Dict[str, Any]:
         """Evaluates a checkpoint, prints the table and returns the metrics.json.

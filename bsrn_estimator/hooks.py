@@ -45,6 +45,8 @@ class TrainingHook(tf.train.SessionRunHook):
         self._log_steps = log_steps
         self._counters = counters
         self._bar = None
+        self._summary_mark, self._log_mark = _Mark(0), _Mark(0)
+        self._excluded = 0.0
 
     def begin(self) -> None:
         tensors = tf.get_collection(model_fn.TRAINING_TENSORS)
@@ -57,7 +59,7 @@ class TrainingHook(tf.train.SessionRunHook):
         start = tf.SessionLog(status=tf.SessionLog.START)
         self._writer.add_session_log(start, step + 1)
         self._first_step = step
-        self._summary_mark = self._log_mark = _Mark(step)
+        self._summary_mark, self._log_mark = _Mark(step), _Mark(step)
         self._started = time.time()
         self._excluded = 0.0
         if sys.stderr.isatty():
@@ -82,9 +84,8 @@ class TrainingHook(tf.train.SessionRunHook):
 
     def exclude(self, seconds: float) -> None:
         """Takes time that went into an evaluation out of the rates."""
-        self._summary_mark.time += seconds
-        if self._log_mark is not self._summary_mark:
-            self._log_mark.time += seconds
+        for mark in (self._summary_mark, self._log_mark):
+            mark.time += seconds
         self._excluded += seconds
 
     def _write(self, step: int, results: Dict) -> None:

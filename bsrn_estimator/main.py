@@ -39,8 +39,9 @@ def train(with_evaluation: bool) -> int:
                 config, platform, run, FLAGS.eval_data_dir, config.scales, _evaluation_options()
             )
 
-            def evaluate_checkpoint(checkpoint: str) -> None:
-                metrics = evaluator.evaluate(checkpoint)
+            def evaluate_checkpoint(checkpoint: str, step: int) -> None:
+                # A run that was killed between the two goes on with the second.
+                metrics = evaluator.recorded(step) or evaluator.evaluate(checkpoint)
                 best_checkpoint.keep_if_best(FLAGS.model_dir, checkpoint, metrics, config)
 
         return training.train(

@@ -41,7 +41,7 @@ def train(
     platform: Platform,
     run: RunOptions,
     options: TrainingOptions,
-    evaluate: Optional[Callable[[str], None]] = None,
+    evaluate: Optional[Callable[[str, int], None]] = None,
     scaffold: Callable = lambda: None,
 ) -> int:
     """Trains until `train_steps`, a signal, or the end of the time allowed.
@@ -51,7 +51,7 @@ def train(
       platform: the devices.
       run: how the run is carried out.
       options: data, length and reports.
-      evaluate: called with the path prefix of each checkpoint that is to be evaluated.
+      evaluate: called with path prefix and step of each checkpoint that is to be evaluated.
       scaffold: makes the tf.train.Scaffold that gives a new run its first weights, or None.
 
     Returns:
@@ -65,7 +65,7 @@ def train(
     if step >= options.train_steps:
         print("%s is at step %d already; nothing to train" % (run.model_dir, step))
         if evaluate:
-            evaluate(tf.train.latest_checkpoint(run.model_dir))
+            evaluate(tf.train.latest_checkpoint(run.model_dir), step)
         return 0
     read = input_fn.training_input_fn(
         options.data_dir,
@@ -94,7 +94,10 @@ def train(
 
         listeners = []
         if evaluate:
-            evaluate_step = lambda step: evaluate(checkpoint_of(run.model_dir, step))  # noqa: E731
+
+            def evaluate_step(step: int) -> None:
+                evaluate(checkpoint_of(run.model_dir, step), step)
+
             listeners.append(hooks.EvaluationListener(evaluate_step, is_due, [progress, stop]))
         with _readable_errors():
             estimator.train(
