@@ -88,7 +88,8 @@ def damage(prefix: str) -> Optional[str]:
         reader = tf.train.load_checkpoint(prefix)
         for name in reader.get_variable_to_shape_map():
             reader.get_tensor(name)
-    except (tf.errors.OpError, OSError, RuntimeError, ValueError) as error:
+    except (tf.errors.OpError, OSError, RuntimeError, ValueError, LookupError) as error:
+        # TensorFlow 2.15 says "out of range", among others, by Python's own exceptions.
         sentence = str(error).strip().splitlines() or [type(error).__name__]
         return sentence[0][:160]
     return None
