@@ -1,0 +1,132 @@
+"""The flags of `python -m bsrn_estimator.serve`."""
+
+import argparse
+import asyncio
+import logging
+import sys
+from typing import List, Optional
+
+from bsrn_estimator import upscale
+from bsrn_estimator.errors import UserError
+from bsrn_estimator.serve import server
+from bsrn_estimator.serve.admission import Gate, Limits
+
+# Smaller than what `predict` uses: between two tiles of a large picture small ones have a turn.
+_TILE = 128
+
+
+def _parser() -> argparse.ArgumentParser:
+    limits = Limits()
+    parser = argparse.ArgumentParser(
+        prog="python -m bsrn_estimator.serve",
+        description="Serves an exported network over HTTP: TensorFlow Serving's REST form under "
+        "/v1/models/NAME, POST /upscale?scale=4, a page at /, /healthz and /metrics.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("--model", required=True, metavar="EXPORT", help="folder that --mode=export wrote")
+    add("--model_name", default="bsrn", metavar="NAME", help="its name in /v1/models/NAME")
+    add("--scales", default="", metavar="2,4", help="serve these alone; all of the export if empty")
+    add("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 for the network")
+    add("--port", type=int, default=8501, help="port to listen on; 0 takes a free one")
+    add("--max_body_mb", type=_positive, default=limits.body_bytes / 2**20, help="largest body")
+    add(
+        "--max_pixels",
+        type=_whole,
+        default=limits.pixels,
+        help="largest result, height times width, checked before a picture is decoded",
+    )
+    add("--max_queue", type=_whole, default=limits.queue, help="requests in progress")
+    add("--timeout", type=_positive, default=limits.seconds, help="seconds for one request")
+    add("--grace", type=_positive, default=30.0, help="seconds for requests when SIGTERM comes")
+    add("--tile", type=_whole, default=None, help="side of a tile in LR pixels (default: by scale)")
+    add("--overlap", type=int, default=upscale.OVERLAP, help="context around a tile in LR pixels")
+    return parser
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError("takes a number above 0, not %s" % text)
+    return value
+
+
+def _whole(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("takes a whole number above 0, not %s" % text)
+    return value
+
+
+def _scales(text: str) -> Optional[List[int]]:
+    try:
+        return [int(part) for part in text.split(",")] if text else None
+    except ValueError:
+        raise UserError("--scales takes numbers such as 2,4, not %s" % text) from None
+
+
+def main(arguments: Optional[List[str]] = None) -> int:
+    """Serves until SIGTERM; returns the exit status."""
+    flags = _parser().parse_args(arguments)
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    try:
+        _serve(flags)
+    except UserError as error:
+        print("error: %s" % error, file=sys.stderr)
+        return 2
+    return 0
+
+
+def _serve(flags) -> None:
+    scales = _scales(flags.scales)
+    bound = server.bind(flags.host, flags.port)
+    with bound:
+        # After the address is had: these import TensorFlow, which takes seconds.
+        from bsrn_estimator.serve.app import Service
+        from bsrn_estimator.serve.model import Model
+
+        tiling_of = _tile_of(flags)
+        model = Model(flags.model, scales, flags.max_pixels)
+        model.warm_up()
+        asyncio.run(_run(flags, model, tiling_of, bound, Service))
+        model.close()
+
+
+def _tile_of(flags):
+    """From a scale to the side of a tile, checked against the overlap."""
+
+    def tile_of(scale: int) -> int:
+        return flags.tile or min(_TILE, upscale.default_tile(scale, flags.overlap))
+
+    from bsrn_estimator import tiling
+
+    tiling.windows(1, tile_of(8), flags.overlap)
+    return tile_of
+
+
+async def _run(flags, model, tile_of, bound, service) -> None:
+    limits = Limits(
+        body_bytes=int(flags.max_body_mb * 2**20),
+        pixels=flags.max_pixels,
+        json_pixels=min(flags.max_pixels, Limits.json_pixels),
+        queue=flags.max_queue,
+        queue_pixels=2 * flags.max_pixels,
+        seconds=flags.timeout,
+    )
+    gate = Gate(limits)
+
+    def service_of():
+        return service(model, flags.model_name, gate, tile_of, flags.overlap)
+
+    def on_ready():
+        host, port = bound.getsockname()[:2]
+        address = "[%s]" % host if ":" in host else host
+        listed = ", ".join("x%d" % scale for scale in model.scales)
+        print(
+            "serving %s (version %d, %s) at http://%s:%d/"
+            % (model.folder, model.version, listed, address, port),
+            flush=True,
+        )
+
+    await server.run(service_of, bound, gate, flags.grace, on_ready)

@@ -1,0 +1,164 @@
+"""An exported network in memory: its signatures, and the session that runs them."""
+
+import json
+import os
+import re
+from typing import Optional, Sequence
+
+import numpy as np
+
+from bsrn_estimator import exported, saved_model, serving_graph
+from bsrn_estimator.compat import tf
+from bsrn_estimator.errors import UserError
+
+_RGB_NAME = re.compile(r"x(\d+)_rgb$")
+
+
+def find(folder: str) -> str:
+    """The SavedModel that `folder` is or holds; the newest where it holds several.
+
+    Raises:
+      UserError: there is none.
+    """
+    found = exported.saved_model_in(folder)
+    if found is None:
+        state = "holds no SavedModel" if os.path.isdir(folder) else "is not a folder"
+        raise UserError("--model=%s %s; name one that --mode=export wrote" % (folder, state))
+    return found
+
+
+class Model:
+    """A SavedModel of this project, loaded.
+
+    Attributes:
+      folder: where it was loaded from.
+      version: the folder's number as TensorFlow Serving counts, the step of the checkpoint where
+        the folder has none, else 1.
+      info: what export.json says, or an empty dict.
+      scales: the scales that are served, ascending.
+      signatures: name to SignatureDef, of everything that the export holds.
+    """
+
+    def __init__(self, folder: str, scales: Optional[Sequence[int]] = None, max_pixels=2**24):
+        """Loads the export.
+
+        Args:
+          folder: a SavedModel, or a folder with numbered ones, as --mode=export writes them.
+          scales: serves these scales alone; None serves all that the export has.
+          max_pixels: `decode` refuses larger pictures.
+
+        Raises:
+          UserError: this is not an export of this project, or has not these scales.
+        """
+        self.folder = find(folder)
+        self._session = tf.Session(graph=tf.Graph())
+        with self._session.graph.as_default():
+            self.signatures = self._load()
+            self._encoded = tf.placeholder(tf.string, [])
+            self._decoded = serving_graph.decode_bounded(self._encoded, max_pixels)
+            self._picture = tf.placeholder(tf.uint8, [None, None, 3])
+            self._png = tf.image.encode_png(self._picture)
+        self.info = self._read_info()
+        self.version = self._version()
+        self.scales = self._choose(scales)
+        self._runs = {scale: self._callable(scale) for scale in self.scales}
+        self._decode = self._session.make_callable(self._decoded, [self._encoded])
+        self._encode = self._session.make_callable(self._png, [self._picture])
+
+    def _load(self):
+        verbosity = tf.logging.get_verbosity()
+        tf.logging.set_verbosity(tf.logging.ERROR)
+        try:
+            meta_graph = tf.saved_model.load(
+                self._session, [tf.saved_model.tag_constants.SERVING], self.folder
+            )
+        except (OSError, ValueError, RuntimeError, tf.errors.OpError) as error:
+            reason = str(error).split("\n")[0]
+            raise UserError("%s cannot be loaded: %s" % (self.folder, reason)) from None
+        finally:
+            tf.logging.set_verbosity(verbosity)
+        return dict(meta_graph.signature_def)
+
+    def _read_info(self):
+        path = os.path.join(self.folder, saved_model.INFO_FILE)
+        try:
+            with open(path) as file:
+                return json.load(file)
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            raise UserError("%s cannot be read: %s" % (path, error)) from None
+
+    def _version(self) -> int:
+        name = os.path.basename(os.path.abspath(self.folder))
+        return int(name) if name.isdigit() else int(self.info.get("step") or 1)
+
+    def _choose(self, wanted):
+        matches = [_RGB_NAME.match(name) for name in self.signatures]
+        held = sorted(int(match.group(1)) for match in matches if match)
+        if not held:
+            raise UserError(
+                "%s has no signature such as x2_rgb; it was not exported by --mode=export"
+                % self.folder
+            )
+        missing = sorted(set(wanted or ()) - set(held))
+        if missing:
+            raise UserError(
+                "--scales=%s: %s holds scales %s only"
+                % (_listed(missing), self.folder, _listed(held))
+            )
+        return tuple(sorted(set(wanted))) if wanted else tuple(held)
+
+    def _callable(self, scale: int):
+        signature = self.signatures[saved_model.RGB_SIGNATURE % scale]
+        graph = self._session.graph
+        (lr,) = [graph.get_tensor_by_name(info.name) for info in signature.inputs.values()]
+        (hr,) = [graph.get_tensor_by_name(info.name) for info in signature.outputs.values()]
+        return self._session.make_callable(hr, [lr])
+
+    def upscale(self, lr: np.ndarray, scale: int) -> np.ndarray:
+        """The network's picture of `lr`.
+
+        Args:
+          lr: float32 [batch, height, width, 3], RGB in 0..255.
+          scale: one of `scales`.
+
+        Returns:
+          float32 [batch, scale * height, scale * width, 3], in 0..255, not rounded.
+        """
+        return self._runs[scale](lr)
+
+    def decode(self, encoded: bytes) -> np.ndarray:
+        """The uint8 [height, width, 3] picture that the `_bytes` signatures decode.
+
+        Raises:
+          ValueError: they would refuse these bytes; the message is their reason.
+        """
+        try:
+            return self._decode(encoded)
+        except tf.errors.InvalidArgumentError as error:
+            raise ValueError(_reason(error)) from None
+
+    def encode(self, picture: np.ndarray) -> bytes:
+        """A PNG of a uint8 [height, width, 3] picture, as the `_bytes` signatures write it."""
+        return self._encode(picture)
+
+    def warm_up(self) -> None:
+        """Runs each scale once: TensorFlow prepares a graph when it first runs."""
+        for scale in self.scales:
+            self.upscale(np.zeros([1, 8, 8, 3], np.float32), scale)
+
+    def close(self) -> None:
+        """Frees the session."""
+        self._session.close()
+
+
+def _listed(scales) -> str:
+    return ",".join(str(scale) for scale in scales)
+
+
+def _reason(error) -> str:
+    """The part of an op's error that speaks of the picture."""
+    text = str(error.message).split("\n")[0]
+    quoted = re.search(r"assertion failed: \[(.*?)\]", text)
+    return quoted.group(1) if quoted else re.sub(r"\{\{node .*?\}\}", "", text).strip()

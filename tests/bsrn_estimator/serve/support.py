@@ -1,0 +1,154 @@
+"""A tiny exported network, server processes that answer with it, and what they should answer."""
+
+import contextlib
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+
+import numpy as np
+from PIL import Image
+
+from bsrn_estimator import saved_model
+from bsrn_estimator.compat import tf
+from bsrn_estimator.config import Config
+from tests.conftest import ROOT
+
+CONFIG = Config(scales=(2, 3), conv_features=3, state_features=2, recursions=2)
+
+
+def write_export(folder: str) -> None:
+    """A SavedModel with random weights, large enough that pictures differ."""
+
+    def session_with_weights():
+        session = tf.Session()
+        random = np.random.RandomState(5)
+        for variable in tf.global_variables():
+            weights = random.uniform(-0.35, 0.35, variable.shape.as_list())
+            variable.load(weights.astype(np.float32), session)
+        return session
+
+    info = {"step": 7, "scales": list(CONFIG.scales)}
+    saved_model.write(folder, session_with_weights, CONFIG, CONFIG.scales, info)
+
+
+class Expected:
+    """What the `_rgb` signatures of an export give, straight from TensorFlow."""
+
+    def __init__(self, folder: str):
+        self._session = tf.Session(graph=tf.Graph())
+        with self._session.graph.as_default():
+            loaded = tf.saved_model.load(self._session, ["serve"], folder)
+        self._signatures = loaded.signature_def
+
+    def rgb(self, lr: np.ndarray, scale: int) -> np.ndarray:
+        """float32 [height, width, 3] of one picture."""
+        signature = self._signatures["x%d_rgb" % scale]
+        feed = {signature.inputs["lr"].name: lr[np.newaxis]}
+        return self._session.run(signature.outputs["hr"].name, feed)[0]
+
+    def uint8(self, lr: np.ndarray, scale: int) -> np.ndarray:
+        """The same, rounded."""
+        return np.rint(self.rgb(lr, scale)).astype(np.uint8)
+
+    def png(self, file: bytes, scale: int) -> np.ndarray:
+        """The picture that the `_bytes` signature gives for a file."""
+        signature = self._signatures["x%d_bytes" % scale]
+        feed = {signature.inputs["bytes"].name: [file]}
+        return pixels(self._session.run(signature.outputs["png_bytes"].name, feed)[0])
+
+
+def random_picture(seed: int, height: int, width: int) -> np.ndarray:
+    """uint8 [height, width, 3]."""
+    return np.random.RandomState(seed).randint(0, 256, [height, width, 3]).astype(np.uint8)
+
+
+def file_of(picture: np.ndarray, name: str = "PNG", **options) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, name, **options)
+    return file.getvalue()
+
+
+def pixels(file: bytes) -> np.ndarray:
+    with Image.open(io.BytesIO(file)) as picture:
+        return np.asarray(picture)
+
+
+def same(left: np.ndarray, right: np.ndarray) -> bool:
+    """Equal but for values on the edge of rounding, which the batch's size may tip."""
+    difference = np.abs(left.astype(int) - right.astype(int))
+    return left.shape == right.shape and difference.max() <= 1 and difference.mean() < 0.01
+
+
+class Server:
+    """A server process on a port of its own."""
+
+    def __init__(self, *flags: str):
+        self._log = tempfile.TemporaryFile()
+        environment = dict(os.environ, PYTHONPATH=str(ROOT), PYTHONUNBUFFERED="1")
+        command = [sys.executable, "-m", "bsrn_estimator.serve", "--port=0"] + list(flags)
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=self._log, env=environment
+        )
+        line = self.process.stdout.readline().decode()
+        found = re.search(r"(http://127\.0\.0\.1:\d+)/", line)
+        assert found, "the server did not start: %s %s" % (line, self.log())
+        self.url = found.group(1)
+
+    def log(self) -> str:
+        self._log.seek(0)
+        return self._log.read().decode()
+
+    def memory(self) -> int:
+        """Largest resident memory so far, in bytes."""
+        with open("/proc/%d/status" % self.process.pid) as file:
+            return 1024 * int(re.search(r"VmHWM:\s*(\d+)", file.read()).group(1))
+
+    def terminate(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+
+    def exit_status(self, seconds: float = 30) -> int:
+        return self.process.wait(seconds)
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(10)
+        self.process.stdout.close()
+        self._log.close()
+
+    def ask(self, path: str, body: bytes = None, method: str = None, headers=()):
+        """Status, headers and body of the answer."""
+        request = urllib.request.Request(self.url + path, data=body, method=method)
+        for name, value in dict(headers).items():
+            request.add_header(name, value)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.status, answer.headers, answer.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.headers, error.read()
+
+    def refused(self, path: str, body: bytes = None, **more):
+        """Status and sentence of an answer that must be a refusal."""
+        status, headers, text = self.ask(path, body, **more)
+        assert status >= 400 and headers["Content-Type"].startswith("application/json")
+        (sentence,) = json.loads(text.decode()).values()
+        assert "\n" not in sentence and sentence.strip()
+        return status, sentence
+
+
+@contextlib.contextmanager
+def running(*flags: str):
+    """A server for the length of the block."""
+    server = Server(*flags)
+    try:
+        yield server
+    finally:
+        server.close()
