@@ -190,10 +190,10 @@ def _open(source: Source, name: str):
 
 
 def _name_of(source: Source) -> str:
-    return "the picture" if isinstance(source, bytes) else _printable(os.fspath(source))
+    return "the picture" if isinstance(source, bytes) else printable(os.fspath(source))
 
 
-def _printable(name: str) -> str:
+def printable(name: str) -> str:
     """A file name as it can stand in one line of a message."""
     clean = name.encode("utf-8", "backslashreplace").decode()
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in clean)

@@ -1,0 +1,95 @@
+"""One picture to the bytes of its records. This is what worker processes run."""
+
+import dataclasses
+from typing import Dict, Iterator, Tuple, Union
+
+import cv2
+import numpy as np
+
+from bsrn_estimator.errors import UserError
+from bsrn_estimator.records import encode_example, frame, image_features
+from data_tools.checks import check_lr_size
+from data_tools.imresize import shrink
+from data_tools.options import Options
+from data_tools.pictures import read_rgb
+from data_tools.sources import Picture
+from data_tools.tiles import tiles_of
+
+# On photographs run-length coding after the row filters is as small as zlib's level 6, four times
+# as fast to write, and no slower to read.
+_PNG = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE)
+
+
+@dataclasses.dataclass(frozen=True)
+class Encoded:
+    """The records of one picture, framed as they stand in a shard."""
+
+    frames: bytes
+    records: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Bad:
+    """A picture that cannot be converted, and why, in a sentence."""
+
+    problem: str
+
+
+def encode_picture(picture: Picture, options: Options) -> Union[Encoded, Bad]:
+    """Decodes a picture and encodes its records."""
+    try:
+        hr, lr = read_picture(picture, options)
+    except UserError as error:
+        return Bad(str(error))
+    frames = [
+        frame(encode_example(features)) for features in _records(picture.name, hr, lr, options)
+    ]
+    return Encoded(b"".join(frames), len(frames))
+
+
+def read_picture(picture: Picture, options: Options) -> Tuple[np.ndarray, Dict[int, np.ndarray]]:
+    """The HR picture, uint8 [H, W, 3], and scale to LR picture, uint8 [H // s, W // s, 3].
+
+    Raises:
+      UserError: a file does not decode, or is no longer of the size that its header announced.
+    """
+    hr = read_rgb(picture.hr.content(), options.max_pixels, picture.hr.label)
+    if picture.lr is None:
+        return hr, {scale: shrink(hr, scale) for scale in options.scales}
+    lr = {}
+    for scale, stored in picture.lr.items():
+        lr[scale] = read_rgb(stored.content(), options.max_pixels, stored.label)
+        check_lr_size(stored.label, lr[scale].shape[:2], hr.shape[:2], scale)
+    return hr, lr
+
+
+def encode_pixels(pixels: np.ndarray, encoding: str) -> bytes:
+    """uint8 [h, w, 3], RGB, as PNG, or raw: row after row."""
+    if encoding == "raw":
+        return pixels.tobytes()
+    return cv2.imencode(".png", np.ascontiguousarray(pixels[:, :, ::-1]), _PNG)[1].tobytes()
+
+
+def _records(
+    name: str, hr: np.ndarray, lr: Dict[int, np.ndarray], options: Options
+) -> Iterator[Dict]:
+    def encoded(pixels: np.ndarray) -> Tuple[bytes, int, int]:
+        return (encode_pixels(pixels, options.encoding),) + pixels.shape[:2]
+
+    if not options.training:
+        lr = {scale: encoded(pixels) for scale, pixels in lr.items()}
+        yield image_features(name, name, options.encoding, (0, 0), encoded(hr), lr)
+        return
+    for tile in tiles_of(hr.shape[:2], options.tile_size, options.overlap, options.scales):
+        parts = {
+            scale: encoded(_part(pixels, *(value // scale for value in tile)))
+            for scale, pixels in lr.items()
+        }
+        key = "%s_y%04d_x%04d" % (name, tile.y, tile.x)
+        yield image_features(
+            key, name, options.encoding, (tile.y, tile.x), encoded(_part(hr, *tile)), parts
+        )
+
+
+def _part(pixels: np.ndarray, y: int, x: int, height: int, width: int) -> np.ndarray:
+    return pixels[y : y + height, x : x + width]

@@ -1,0 +1,129 @@
+"""One picture of a source: its name, and where its HR and its LR pictures are stored."""
+
+import dataclasses
+import hashlib
+import os
+import re
+from typing import Dict, List, Optional, Tuple, Union
+
+from bsrn_estimator.errors import UserError
+from bsrn_estimator.records import decode_example, read_record
+from data_tools.pictures import printable
+
+_LONGEST_NAME = 100
+
+
+@dataclasses.dataclass(frozen=True)
+class StoredFile:
+    """A picture in a file of its own."""
+
+    path: str
+
+    @property
+    def label(self) -> str:
+        """What messages call it."""
+        return printable(self.path)
+
+    def content(self) -> Union[str, bytes]:
+        """What `read_rgb` takes."""
+        return self.path
+
+    def identity(self) -> Tuple:
+        """Changes when the picture does."""
+        state = os.stat(self.path)
+        return self.path, state.st_size, state.st_mtime_ns
+
+
+@dataclasses.dataclass(frozen=True)
+class StoredFeature:
+    """A picture in a feature of a TFRecord."""
+
+    path: str
+    record: int
+    offset: int
+    length: int
+    feature: str
+
+    @property
+    def label(self) -> str:
+        return "%s, record %d, %s" % (printable(self.path), self.record, self.feature)
+
+    def content(self) -> Union[str, bytes]:
+        data = read_record(self.path, self.offset, self.length, self.record)
+        try:
+            return decode_example(data)[self.feature][0]
+        except (ValueError, KeyError, IndexError):
+            raise UserError("%s holds no picture" % self.label) from None
+
+    def identity(self) -> Tuple:
+        state = os.stat(self.path)
+        return self.path, self.record, self.feature, state.st_size, state.st_mtime_ns
+
+
+Stored = Union[StoredFile, StoredFeature]
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """What becomes one evaluation record, or the tiles of one picture.
+
+    Attributes:
+      name: unique in the source, and safe as a part of a path.
+      hr: the HR picture.
+      lr: scale to LR picture; None where it is to be made from the HR picture.
+    """
+
+    name: str
+    hr: Stored
+    lr: Optional[Dict[int, Stored]] = None
+
+    def identity(self) -> Tuple:
+        """Changes when the name or a file of the picture does."""
+        lr = sorted((self.lr or {}).items())
+        return self.name, self.hr.identity(), [(s, stored.identity()) for s, stored in lr]
+
+
+@dataclasses.dataclass
+class Found:
+    """What a source found.
+
+    Attributes:
+      pictures: in ascending order of their names.
+      problems: name of a picture that must be left out, and a sentence that says why.
+    """
+
+    pictures: List[Picture]
+    problems: List[Tuple[str, str]]
+
+
+def safe_name(name: str) -> str:
+    """`name` as it stands in records, and later in paths: one line, no separator, not too long."""
+    printed = name.encode("utf-8", "backslashreplace").decode()
+    clean = re.sub(r"[^\w.+\-]", "_", printed).lstrip(".") or "_"
+    if len(clean.encode()) > _LONGEST_NAME:
+        digest = hashlib.sha256(printed.encode()).hexdigest()[:8]
+        clean = clean.encode()[: _LONGEST_NAME - 9].decode("utf-8", "ignore") + "_" + digest
+    return clean
+
+
+def with_unique_names(candidates: List[Tuple[str, Picture]]) -> Found:
+    """The pictures sorted by name; of two that share one, neither is taken.
+
+    Args:
+      candidates: what messages call the picture, and the picture.
+    """
+    by_name: Dict[str, List[Tuple[str, Picture]]] = {}
+    for label, picture in candidates:
+        by_name.setdefault(picture.name, []).append((label, picture))
+    found = Found([], [])
+    for name in sorted(by_name):
+        group = by_name[name]
+        if len(group) == 1:
+            found.pictures.append(group[0][1])
+            continue
+        labels = sorted(label for label, _ in group)
+        found.problems += [
+            (name, "%s and %s would both be called %s; rename one" % (labels[0], label, name))
+            for label in labels[1:]
+        ]
+    return found

@@ -1,0 +1,106 @@
+"""Re-reads converted data from the first byte to the last and compares it with its manifest."""
+
+import os
+from typing import Dict, Set
+
+from bsrn_estimator.errors import UserError
+from bsrn_estimator.progress import progress
+from bsrn_estimator.records import (
+    CorruptRecord,
+    Manifest,
+    decode_example,
+    index_shard,
+    read_record,
+)
+from data_tools.output import file_crc, shards_in
+from data_tools.pictures import picture_size, printable
+
+
+def verify(folder: str) -> Manifest:
+    """Checks every shard's size, checksum and count, and every record's checksum and geometry.
+
+    Returns:
+      The manifest, which holds.
+
+    Raises:
+      UserError: something is missing, too much, or not what was written; names the file and the
+        record.
+    """
+    manifest = Manifest.load(folder)
+    extra = sorted(set(shards_in(folder)) - {shard.name for shard in manifest.shards})
+    if extra:
+        raise UserError(
+            "%s is not in the manifest beside it; remove it" % os.path.join(folder, extra[0])
+        )
+    keys: Set[bytes] = set()
+    names: Set[bytes] = set()
+    with progress(None, manifest.records, "Verifying", "records") as bar:
+        for shard in manifest.shards:
+            path = os.path.join(folder, shard.name)
+            offsets, lengths = index_shard(path)
+            if len(offsets) != shard.records:
+                raise CorruptRecord(
+                    path,
+                    None,
+                    "it holds %d records where the manifest says %d"
+                    % (len(offsets), shard.records),
+                )
+            for number, place in enumerate(zip(offsets, lengths)):
+                _verify_record(
+                    path, number, read_record(path, *place, number), manifest, keys, names
+                )
+                bar.update()
+            if file_crc(path)[1] != shard.crc32c:
+                raise CorruptRecord(path, None, "its checksum is not that of the manifest")
+    if len(names) != manifest.pictures:
+        raise UserError(
+            "%s holds %d pictures where its manifest says %d; convert it again with --overwrite"
+            % (printable(folder), len(names), manifest.pictures)
+        )
+    return manifest
+
+
+def _verify_record(
+    path: str,
+    number: int,
+    data: bytes,
+    manifest: Manifest,
+    keys: Set[bytes],
+    names: Set[bytes],
+) -> None:
+    try:
+        features = {name: values[0] for name, values in decode_example(data).items()}
+        key = features["image/key"]
+        problem = _geometry_problem(features, manifest)
+        names.add(features["image/name"])
+    except (ValueError, KeyError, IndexError, TypeError) as error:
+        raise CorruptRecord(path, number, "it is no record of this format (%s)" % error) from None
+    if problem is None and key in keys:
+        problem = "its key %s is not unique" % printable(key.decode())
+    if problem:
+        raise CorruptRecord(path, number, problem)
+    keys.add(key)
+
+
+def _geometry_problem(features: Dict, manifest: Manifest):
+    """What does not fit together in one record, or None."""
+    height, width = features["image/height"], features["image/width"]
+    if features["image/format"] != manifest.encoding.encode():
+        return "its encoding is not %s" % manifest.encoding
+    sizes = {"image/hr": (height, width)}
+    for scale in manifest.scales:
+        name = "image/lr_x%d" % scale
+        sizes[name] = (features[name + "/height"], features[name + "/width"])
+        if sizes[name] != (height // scale, width // scale):
+            return "its LR picture of scale %d does not fit its HR picture" % scale
+        if manifest.kind == "training" and (height % scale or width % scale):
+            return "its size is no multiple of %d" % scale
+    for name, size in sizes.items():
+        encoded = features[name + "/encoded"]
+        if manifest.encoding == "raw":
+            whole = len(encoded) == size[0] * size[1] * 3
+        else:
+            whole = picture_size(encoded, max_pixels=2**62) == size
+        if not whole:
+            return "%s is not of the size that the record gives" % name
+    return None
