@@ -1,0 +1,109 @@
+"""The order of the training data: a pure function of the seed and of the position.
+
+For every scale there is a stream of visits. Visit v of a stream reads one record: in epoch
+v // records, every record once, in an order drawn from (seed, scale, epoch). A visit gives several
+patches. As many visits as a batch has patches are a group, and several groups are a block: it gives
+a batch of the first patches of each group in turn, then the second patches of each, and so on. So
+the patches of a batch come from different tiles, and those of the next batches from others.
+
+With several ranks, rank r takes the visits v = r, r + rank_size, r + 2 * rank_size, ...
+"""
+
+import dataclasses
+import functools
+from typing import Dict, Sequence, Tuple
+
+import numpy as np
+
+# What the draws of the two kinds of numbers begin with, so that they never share a generator.
+_ORDER, _SCALES = 1, 2
+_STEPS_DRAWN_TOGETHER = 1024
+
+
+@dataclasses.dataclass(frozen=True)
+class Stream:
+    """The visits of one rank at one scale.
+
+    Attributes:
+      seed: the seed of the run.
+      scale: the scale.
+      records: number of records of the data set.
+      batch_size: patches in one batch.
+      patches_per_tile: patches that one visit gives.
+      groups_in_play: groups of `batch_size` visits in a block.
+      rank: this process, from 0.
+      rank_size: number of processes.
+    """
+
+    seed: int
+    scale: int
+    records: int
+    batch_size: int
+    patches_per_tile: int
+    groups_in_play: int
+    rank: int = 0
+    rank_size: int = 1
+
+    def visit(self, number: int) -> int:
+        """The visit that this rank makes as its `number`-th, counted over all ranks."""
+        return number * self.rank_size + self.rank
+
+    def record(self, visit: int) -> int:
+        """The record, from 0, that `visit` (counted over all ranks) reads."""
+        epoch, place = divmod(int(visit), self.records)
+        return int(permutation(self.seed, self.scale, epoch, self.records)[place])
+
+    def start(self, batch: int) -> Tuple[int, int]:
+        """Where to begin reading for batch number `batch`.
+
+        Returns:
+          (number of this rank's first visit, a block's first; batches to leave out after it).
+        """
+        blocks, batches = divmod(batch, self.groups_in_play * self.patches_per_tile)
+        return blocks * self.groups_in_play * self.batch_size, batches
+
+
+# Two epochs meet in a block, for each of four scales; a few more where records are few.
+@functools.lru_cache(maxsize=16)
+def permutation(seed: int, scale: int, epoch: int, records: int) -> np.ndarray:
+    """The order in which `epoch` reads the records at `scale`: int64 [records]."""
+    order = _generator(_ORDER, seed, scale, epoch).permutation(records)
+    order.setflags(write=False)
+    return order
+
+
+def scale_of_step(seed: int, step: int, scales: Sequence[int]) -> int:
+    """The scale that the random schedule trains at `step`: each equally likely, the same on every
+    rank.
+
+    Args:
+      seed: the seed of the run.
+      step: number of the batch, from 0.
+      scales: the scales of the network.
+    """
+    chunk, place = divmod(int(step), _STEPS_DRAWN_TOGETHER)
+    return int(_scales_of_chunk(seed, chunk, tuple(scales))[place])
+
+
+def batches_before(seed: int, step: int, scales: Sequence[int]) -> Dict[int, int]:
+    """How many of the steps before `step` train each scale: where its stream stands at `step`."""
+    scales = tuple(scales)
+    counts = {scale: 0 for scale in scales}
+    chunks, place = divmod(int(step), _STEPS_DRAWN_TOGETHER)
+    for chunk in range(chunks + 1):
+        drawn = _scales_of_chunk(seed, chunk, scales)
+        for scale in scales:
+            counts[scale] += int(np.sum(drawn[: place if chunk == chunks else None] == scale))
+    return counts
+
+
+@functools.lru_cache(maxsize=8)
+def _scales_of_chunk(seed: int, chunk: int, scales: Tuple[int, ...]) -> np.ndarray:
+    drawn = _generator(_SCALES, seed, chunk).randint(len(scales), size=_STEPS_DRAWN_TOGETHER)
+    return np.array(scales)[drawn]
+
+
+def _generator(*numbers: int) -> np.random.RandomState:
+    """The legacy generator, whose values numpy promises never to change, seeded by `numbers`."""
+    words = [word for number in numbers for word in (number & 0xFFFFFFFF, number >> 32)]
+    return np.random.RandomState(np.array(words, np.uint64).astype(np.uint32))
