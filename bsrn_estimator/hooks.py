@@ -21,7 +21,7 @@ class TrainingHook(tf.train.SessionRunHook):
     fetch set. A value of the step that makes `global_step` N is written at N.
 
     Args:
-      model_dir: where the events go.
+      model_dir: where the events go; None writes none.
       train_steps: where training ends, for the time left.
       patches_per_step: LR patches of all scales and replicas in one step, for the rate.
       summary_steps: steps between two points of a curve.
@@ -31,7 +31,7 @@ class TrainingHook(tf.train.SessionRunHook):
 
     def __init__(
         self,
-        model_dir: str,
+        model_dir: Optional[str],
         train_steps: int,
         patches_per_step: int,
         summary_steps: int,
@@ -51,13 +51,16 @@ class TrainingHook(tf.train.SessionRunHook):
     def begin(self) -> None:
         tensors = tf.get_collection(model_fn.TRAINING_TENSORS)
         self._fetches = {t.op.name.split(_PREFIX, 1)[1]: t for t in tensors}
-        self._writer = tf.summary.FileWriterCache.get(self._model_dir)
+        self._writer = None
+        if self._model_dir:
+            self._writer = tf.summary.FileWriterCache.get(self._model_dir)
 
     def after_create_session(self, session, _coordinator) -> None:
         step = int(session.run(tf.train.get_global_step()))
-        # TensorBoard then forgets what a run wrote past the checkpoint that this one goes on from.
-        start = tf.SessionLog(status=tf.SessionLog.START)
-        self._writer.add_session_log(start, step + 1)
+        if self._writer:
+            # TensorBoard then forgets what a run wrote past the checkpoint this one goes on from.
+            start = tf.SessionLog(status=tf.SessionLog.START)
+            self._writer.add_session_log(start, step + 1)
         self._first_step = step
         self._summary_mark, self._log_mark = _Mark(step), _Mark(step)
         self._started = time.time()
@@ -78,7 +81,8 @@ class TrainingHook(tf.train.SessionRunHook):
         self._show(step, results)
 
     def end(self, _session) -> None:
-        self._writer.flush()
+        if self._writer:
+            self._writer.flush()
         if self._bar is not None:
             self._bar.close()
 
@@ -89,6 +93,8 @@ class TrainingHook(tf.train.SessionRunHook):
         self._excluded += seconds
 
     def _write(self, step: int, results: Dict) -> None:
+        if not self._writer:
+            return
         scalars = {name: value for name, value in results.items() if name != "step"}
         rate = self._summary_mark.rate(step)
         if rate:

@@ -31,6 +31,11 @@ def train(with_evaluation: bool) -> int:
     config = flags.config(platform.default_schedule)
     _require_records(with_evaluation)
     run = _run_options(FLAGS.model_dir)
+    if platform.rank > 0:
+        # The folder is held, and all that is written is written, by rank 0.
+        return training.train(
+            config, platform, run, _training_options(), scaffold=_first_weights(config)
+        )
     with RunFolder(FLAGS.model_dir) as folder:
         folder.settle(config, FLAGS.allow_change)
         evaluate_checkpoint = None

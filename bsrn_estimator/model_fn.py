@@ -1,5 +1,7 @@
 """The model function of the Estimator: one block for each mode."""
 
+import contextlib
+import functools
 from typing import Callable, Sequence
 
 from bsrn_estimator import evaluation, network, optimization, schedules
@@ -16,6 +18,7 @@ def build(
     wrap_optimizer: Callable = lambda optimizer: optimizer,
     evaluation_options=None,
     scaffold: Callable = lambda: None,
+    loss_scope: Callable = contextlib.nullcontext,
 ) -> Callable:
     """A `model_fn` for tf.estimator.
 
@@ -26,6 +29,7 @@ def build(
       evaluation_options: `evaluation.Options`, for EVAL.
       scaffold: makes the tf.train.Scaffold of a training or evaluation session, or None; called
         when the graph is complete.
+      loss_scope: makes the context in which a platform computes the loss.
 
     Returns:
       `model_fn(features, labels, mode)`; features and labels are those of `input_fn`.
@@ -33,7 +37,8 @@ def build(
 
     def model_fn(features, labels, mode):
         if mode == tf.estimator.ModeKeys.TRAIN:
-            return _train(features, labels, config, wrap_optimizer, scaffold)
+            loss_of = functools.partial(_loss, features, labels, config, loss_scope)
+            return _train(features, loss_of, config, wrap_optimizer, scaffold)
         if mode == tf.estimator.ModeKeys.EVAL:
             spec = _evaluate(features, labels, config, scales or config.scales, evaluation_options)
             return spec._replace(scaffold=scaffold())
@@ -42,11 +47,11 @@ def build(
     return model_fn
 
 
-def _train(features, labels, config: Config, wrap_optimizer: Callable, scaffold: Callable):
+def _train(features, loss_of: Callable, config: Config, wrap_optimizer, scaffold: Callable):
     global_step = tf.train.get_or_create_global_step()
     # Read before the update, so that every value below belongs to a step that is known.
     step = tf.identity(global_step)
-    loss, parts = _loss(features, labels, config)
+    loss, parts = loss_of()
     with tf.control_dependencies([step]):
         train_op, learning_rate = optimization.train_op(loss, config, global_step, wrap_optimizer)
     values = {"step": step, "loss/total": loss, "learning_rate": learning_rate}
@@ -61,13 +66,13 @@ def _train(features, labels, config: Config, wrap_optimizer: Callable, scaffold:
     )
 
 
-def _loss(features, labels, config: Config):
+def _loss(features, labels, config: Config, loss_scope: Callable):
     """(the loss of the schedule, {name: L1 of one output})."""
     names = ["recursion_%d" % recursion for recursion in config.output_recursions]
     if config.scale_schedule == "random":
-        loss, parts = schedules.random_loss(features, labels, config)
+        loss, parts = schedules.random_loss(features, labels, config, loss_scope)
         return loss, {"loss/" + name: part for name, part in zip(names, parts)}
-    loss, parts_of_scales = schedules.joint_loss(features, labels, config)
+    loss, parts_of_scales = schedules.joint_loss(features, labels, config, loss_scope)
     return loss, {
         "loss/x%d/%s" % (scale, name): part
         for scale, parts in parts_of_scales.items()

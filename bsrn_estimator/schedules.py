@@ -4,14 +4,17 @@
 static shapes and without control flow.
 """
 
-from typing import Dict, List, Tuple
+import contextlib
+from typing import Callable, Dict, List, Tuple
 
 from bsrn_estimator import losses, network
 from bsrn_estimator.compat import tf
 from bsrn_estimator.config import Config
 
 
-def random_loss(features: Dict, labels: Dict, config: Config) -> Tuple:
+def random_loss(
+    features: Dict, labels: Dict, config: Config, loss_scope: Callable = contextlib.nullcontext
+) -> Tuple:
     """The loss of a step on one scale.
 
     The weights of the scales that the step leaves out have gradients of zeros, so Adam goes on
@@ -22,6 +25,7 @@ def random_loss(features: Dict, labels: Dict, config: Config) -> Tuple:
         of `config.scales`, which may be left out where the network has one scale.
       labels: "hr", [batch, scale * patch, scale * patch, 3], RGB in 0..255, any dtype.
       config: the hyper-parameters.
+      loss_scope: makes the context in which outputs are compared with the truth.
 
     Returns:
       (float32 scalar: the loss, list of float32 scalars: the L1 of each output in grey levels).
@@ -41,10 +45,13 @@ def random_loss(features: Dict, labels: Dict, config: Config) -> Tuple:
         ]
         # Strict: else a list of one output would come back as that output.
         outputs = tf.case(cases, exclusive=True, strict=True)
-    return losses.weighted_l1(outputs, labels["hr"], config.output_weights)
+    with loss_scope():
+        return losses.weighted_l1(outputs, labels["hr"], config.output_weights)
 
 
-def joint_loss(features: Dict, labels: Dict, config: Config) -> Tuple:
+def joint_loss(
+    features: Dict, labels: Dict, config: Config, loss_scope: Callable = contextlib.nullcontext
+) -> Tuple:
     """The loss of a step on all scales: the mean of what `random_loss` gives for each.
 
     The trunk runs once over the patches of all scales, then each upscaler over its own part.
@@ -54,6 +61,7 @@ def joint_loss(features: Dict, labels: Dict, config: Config) -> Tuple:
         RGB in 0..255, any dtype.
       labels: "hr_x2", [batch, 2 * patch, 2 * patch, 3], and likewise for each of `config.scales`.
       config: the hyper-parameters.
+      loss_scope: see `random_loss`.
 
     Returns:
       (float32 scalar: the loss, {scale: list of float32 scalars: the L1 of each output}).
@@ -64,8 +72,8 @@ def joint_loss(features: Dict, labels: Dict, config: Config) -> Tuple:
     for index, scale in enumerate(config.scales):
         own = [recursion[index] for recursion in parts_of_scales]
         outputs = network.outputs_of(own, scale, config)
-        total, parts[scale] = losses.weighted_l1(
-            outputs, labels["hr_x%d" % scale], config.output_weights
-        )
+        truth = labels["hr_x%d" % scale]
+        with loss_scope():
+            total, parts[scale] = losses.weighted_l1(outputs, truth, config.output_weights)
         totals.append(total)
     return tf.add_n(totals) / len(totals), parts

@@ -67,6 +67,7 @@ def train(
         if evaluate:
             evaluate(tf.train.latest_checkpoint(run.model_dir), step)
         return 0
+    platform.check_steps(step, options.train_steps, run.save_checkpoints_steps)
     read = input_fn.training_input_fn(
         options.data_dir,
         config,
@@ -74,23 +75,34 @@ def train(
         rank=platform.rank,
         rank_size=platform.rank_size,
         patches_per_tile=options.patches_per_tile,
+        with_keys=platform.strings_in_batches,
     )
-    estimator = platform.training_estimator(
-        model_fn.build(config, wrap_optimizer=platform.wrap_optimizer, scaffold=scaffold), run
+    build = model_fn.build(
+        config,
+        wrap_optimizer=platform.wrap_optimizer,
+        scaffold=scaffold,
+        loss_scope=platform.loss_scope,
     )
+    estimator = platform.training_estimator(build, run)
     with Interruption() as interruption:
         stop = hooks.StopHook(interruption, options.max_seconds)
         progress = hooks.TrainingHook(
-            run.model_dir,
+            run.model_dir if platform.rank == 0 else None,
             options.train_steps,
             _patches_per_step(config, platform),
             options.summary_steps,
             options.log_steps,
         )
 
+        saved_at = step - 1
+
         def is_due(step: int) -> bool:
+            nonlocal saved_at
+            # Not the remainder: steps made in loops on a device may pass over a multiple.
+            due = step // options.evaluation_steps > saved_at // options.evaluation_steps
+            saved_at = step
             at_the_end = step >= options.train_steps or stop.out_of_time
-            return step > 0 and (at_the_end or step % options.evaluation_steps == 0)
+            return step > 0 and (at_the_end or due)
 
         listeners = []
         if evaluate:
@@ -106,7 +118,8 @@ def train(
                 max_steps=options.train_steps,
                 saving_listeners=listeners,
             )
-    _say_how_to_go_on(run.model_dir, options, interruption, stop)
+    if platform.rank == 0:
+        _say_how_to_go_on(run.model_dir, options, interruption, stop)
     return interruption.exit_status
 
 

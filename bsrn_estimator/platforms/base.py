@@ -1,7 +1,8 @@
 """What every family of devices has to answer, and the options of a run."""
 
+import contextlib
 import dataclasses
-from typing import Optional
+from typing import ContextManager, Optional
 
 from bsrn_estimator.compat import tf
 
@@ -35,6 +36,7 @@ class Platform:
       batches_per_step: batches that one step of this process takes from its input function.
       default_schedule: the scale schedule where the user names none.
       scalars_every_step: whether the values of a step reach the host after every step.
+      strings_in_batches: whether the batches of training may carry the names of pictures.
     """
 
     name = "cpu"
@@ -42,6 +44,11 @@ class Platform:
     rank_size = 1
     batches_per_step = 1
     default_schedule = "random"
+    scalars_every_step = True
+    strings_in_batches = True
+
+    def check_steps(self, start_step: int, train_steps: int, save_steps: int) -> None:
+        """Raises UserError where training cannot start, end or save at such steps."""
 
     def session_config(self, options: RunOptions) -> "tf.ConfigProto":
         """The session options of training and evaluation."""
@@ -76,5 +83,6 @@ class Platform:
         """The optimizer as this platform distributes it or scales its loss."""
         return optimizer
 
-    def check_graph(self, graph) -> None:
-        """Raises UserError naming the operation that this platform could not run in training."""
+    def loss_scope(self) -> ContextManager:
+        """A context for what has to be computed in float32, where the platform mixes precisions."""
+        return contextlib.nullcontext()
