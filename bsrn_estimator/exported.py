@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 from bsrn_estimator import frozen_graph, saved_model
 from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import UserError
-from bsrn_estimator.trained import quiet_session
+from bsrn_estimator.trained import new_session
 
 VERSION = 1
 INFO_ENDING = ".json"
@@ -40,6 +40,7 @@ class ExportedNetwork:
 
     Args:
       path: a SavedModel, a folder that holds one, or a frozen graph's .pb file.
+      session_config: options of its sessions; see `trained.new_session`.
 
     Attributes:
       scales: the scales that it has.
@@ -51,7 +52,8 @@ class ExportedNetwork:
       UserError: it is no export of this project, or is damaged.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, session_config: Optional[tf.ConfigProto] = None) -> None:
+        self._session_config = session_config
         self._folder = None if path.endswith(".pb") else saved_model_in(path)
         self.path = self._folder or path
         self._info = _information(self.path, self._folder is not None)
@@ -72,7 +74,7 @@ class ExportedNetwork:
                 "the checkpoint for other outputs" % ((self.path,) + held)
             )
         with tf.Graph().as_default():
-            session = quiet_session()
+            session = new_session(self._session_config)
             load = _load_saved_model if self._folder else _load_frozen
             try:
                 tensors = load(session, self.path, self.scales)
@@ -116,12 +118,7 @@ def _information(path: str, is_saved_model: bool) -> Dict[str, Any]:
 
 def _load_saved_model(session, folder: str, scales) -> Dict[int, Tuple]:
     """The input and output tensor of each scale."""
-    verbosity = tf.logging.get_verbosity()
-    tf.logging.set_verbosity(tf.logging.ERROR)
-    try:
-        loaded = tf.saved_model.load(session, [tf.saved_model.tag_constants.SERVING], folder)
-    finally:
-        tf.logging.set_verbosity(verbosity)
+    loaded = tf.saved_model.load(session, [tf.saved_model.tag_constants.SERVING], folder)
     tensors = {}
     for scale in scales:
         signature = loaded.signature_def[saved_model.RGB_SIGNATURE % scale]

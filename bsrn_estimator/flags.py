@@ -1,12 +1,14 @@
 """The flags of `python -m bsrn_estimator.main`, and what they say together."""
 
-from typing import Dict, List, Tuple
+from typing import Dict, List, Optional, Tuple
 
 from absl import flags
 
 from bsrn_estimator import config as config_module
+from bsrn_estimator import export, predict, upscale
 from bsrn_estimator.config import Config
 from bsrn_estimator.errors import UserError
+from bsrn_estimator.platforms import npu_options
 
 FLAGS = flags.FLAGS
 
@@ -21,6 +23,8 @@ def define() -> None:
     _define_network()
     _define_recipe()
     _define_evaluation()
+    npu_options.define_flags()
+    _define_use()
 
 
 def _define_run() -> None:
@@ -138,6 +142,56 @@ def _define_evaluation() -> None:
     flags.DEFINE_boolean("uiqm", False, "adds UIQM, a measure of underwater pictures")
 
 
+def _define_use() -> None:
+    flags.DEFINE_string(
+        "input", None, "predict: a picture, a folder of pictures, or a pattern in quotes"
+    )
+    flags.DEFINE_string("output_dir", "upscaled", "predict: folder for the results")
+    flags.DEFINE_enum(
+        "output",
+        "ensemble",
+        upscale.OUTPUTS,
+        "predict, export: the weighted mean of all outputs, the last output, or (predict) all",
+    )
+    flags.DEFINE_integer(
+        "first_output",
+        0,
+        "predict, export: leaves so many of the first, weakest outputs out of the ensemble",
+        lower_bound=0,
+    )
+    flags.DEFINE_boolean(
+        "self_ensemble", False, "predict: mean over eight flips and rotations, eight times as slow"
+    )
+    flags.DEFINE_boolean("compare", False, "predict: writes the bicubic enlargement too")
+    flags.DEFINE_string(
+        "hr_dir", None, "predict: HR pictures of the same names, to compare the results with"
+    )
+    flags.DEFINE_integer(
+        "tile", None, "predict: side of a tile in LR pixels; bounds the memory", lower_bound=1
+    )
+    flags.DEFINE_integer(
+        "tile_overlap",
+        upscale.OVERLAP,
+        "predict: LR pixels computed around what a tile keeps",
+        lower_bound=0,
+    )
+    flags.DEFINE_boolean(
+        "overwrite", False, "predict, export: makes again, or replaces, what is there"
+    )
+    flags.DEFINE_integer(
+        "max_pixels",
+        None,
+        "the largest picture read (predict, %d by default), or decoded by an exported SavedModel "
+        "(export, %d)" % (predict.PredictOptions.max_pixels, export.ExportOptions.max_pixels),
+        lower_bound=1,
+    )
+    flags.DEFINE_string("export_dir", None, "export: where to; MODEL_DIR/export by default")
+    flags.DEFINE_enum("export_format", "saved_model", export.FORMATS, "export: what to write")
+    flags.DEFINE_list(
+        "export_size", None, "export: HEIGHT,WIDTH in LR pixels, for a fixed shape (frozen, onnx)"
+    )
+
+
 def scales() -> Tuple[int, ...]:
     """The scales of --scales, ascending.
 
@@ -149,6 +203,24 @@ def scales() -> Tuple[int, ...]:
     except ValueError:
         raise UserError(
             "--scales takes numbers such as 2,3,4, not %s" % ",".join(FLAGS.scales)
+        ) from None
+
+
+def export_size() -> Optional[Tuple[int, int]]:
+    """Height and width of --export_size; None where it is not given.
+
+    Raises:
+      UserError: it is not two numbers.
+    """
+    if not FLAGS.export_size:
+        return None
+    try:
+        height, width = (int(side) for side in FLAGS.export_size)
+        return height, width
+    except ValueError:
+        raise UserError(
+            "--export_size takes HEIGHT,WIDTH in LR pixels such as 120,80, not %s"
+            % ",".join(FLAGS.export_size)
         ) from None
 
 
@@ -177,6 +249,8 @@ def check() -> None:
         )
     if FLAGS.initial_step is not None and not FLAGS.checkpoint:
         raise UserError("--initial_step says where --checkpoint stood; give --checkpoint too")
+    if not FLAGS.use_npu:
+        npu_options.refuse_given(FLAGS)
     if FLAGS.use_npu and FLAGS.device == "gpu":
         raise UserError("--use_npu and --device=gpu contradict each other; give one of them")
 

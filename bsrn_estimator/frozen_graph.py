@@ -39,14 +39,9 @@ def graph_def(
         hr = saved_model.result(lr, scale, config, output, first_output)
         tf.identity(hr, OUTPUT)
         with session_with_weights() as session:
-            verbosity = tf.logging.get_verbosity()
-            tf.logging.set_verbosity(tf.logging.ERROR)
-            try:
-                return tf.graph_util.convert_variables_to_constants(
-                    session, graph.as_graph_def(), [OUTPUT]
-                )
-            finally:
-                tf.logging.set_verbosity(verbosity)
+            return tf.graph_util.convert_variables_to_constants(
+                session, graph.as_graph_def(), [OUTPUT]
+            )
 
 
 def write(path: str, frozen) -> None:

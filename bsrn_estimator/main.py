@@ -2,7 +2,7 @@
 
 import os
 import sys
-from typing import List
+from typing import Any, Dict, List
 
 from absl import app
 
@@ -10,8 +10,10 @@ from bsrn_estimator import (
     best_checkpoint,
     checkpoints,
     evaluation,
+    export,
     flags,
     platforms,
+    predict,
     training,
 )
 from bsrn_estimator.config import Config
@@ -19,6 +21,7 @@ from bsrn_estimator.errors import UserError
 from bsrn_estimator.evaluator import Evaluator
 from bsrn_estimator.flags import FLAGS
 from bsrn_estimator.platforms.base import RunOptions
+from bsrn_estimator.platforms.cpu import CpuPlatform
 from bsrn_estimator.run_folder import RunFolder
 
 # What the shapes in a checkpoint do not tell.
@@ -74,6 +77,58 @@ def evaluate() -> int:
         _evaluation_options(),
     ).evaluate(checkpoint)
     return 0
+
+
+def predict_pictures() -> int:
+    """Upscales picture files; returns the exit status."""
+    return predict.run(
+        predict.PredictOptions(
+            input=FLAGS.input,
+            output_dir=FLAGS.output_dir,
+            output=FLAGS.output,
+            tile=FLAGS.tile,
+            overlap=FLAGS.tile_overlap,
+            self_ensemble=FLAGS.self_ensemble,
+            compare=FLAGS.compare,
+            hr_dir=FLAGS.hr_dir,
+            shave=FLAGS.shave,
+            session_config=_session_config(),
+            **_network_to_use(),
+        )
+    )
+
+
+def export_network() -> int:
+    """Exports a trained network; returns the exit status."""
+    return export.run(
+        export.ExportOptions(
+            export_dir=FLAGS.export_dir,
+            export_format=FLAGS.export_format,
+            size=flags.export_size(),
+            output=FLAGS.output,
+            **_network_to_use(),
+        )
+    )
+
+
+def _network_to_use() -> Dict[str, Any]:
+    """What predict and export share: the network, its outputs, and what may be replaced."""
+    named = FLAGS.checkpoint or (FLAGS.model_dir if flags.given(["model_dir"]) else None)
+    options = {name: getattr(FLAGS, name) for name in flags.given(_NOT_IN_SHAPES + ["max_pixels"])}
+    return dict(
+        options,
+        checkpoint=named,
+        model_dir=FLAGS.model_dir,
+        scales=flags.scales() if flags.given(["scales"]) else None,
+        first_output=FLAGS.first_output,
+        overwrite=FLAGS.overwrite,
+    )
+
+
+def _session_config():
+    """The devices and threads that predict uses; on Ascend the host's."""
+    platform = CpuPlatform() if FLAGS.use_npu else platforms.choose(FLAGS)
+    return platform.session_config(_run_options(FLAGS.model_dir))
 
 
 def _require_scales(scales, known) -> None:
@@ -150,6 +205,8 @@ _RUN = {
     "train": lambda: train(with_evaluation=False),
     "train_and_evaluate": lambda: train(with_evaluation=True),
     "evaluate": evaluate,
+    "predict": predict_pictures,
+    "export": export_network,
 }
 
 

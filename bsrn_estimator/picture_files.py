@@ -6,8 +6,7 @@ import re
 from typing import List, NamedTuple, Optional
 
 from bsrn_estimator.errors import UserError
-from bsrn_estimator.pictures import printable
-from data_tools.pictures import EXTENSIONS
+from data_tools.pictures import EXTENSIONS, printable
 
 _WILDCARD = re.compile(r"[*?[]")
 

@@ -10,7 +10,6 @@ CMYK, YCbCr, Lab         converted to RGB by Pillow
 several frames or pages  refused (but for the previews in a JPEG)
 """
 
-import os
 from typing import Iterator, NamedTuple, Optional
 
 import numpy as np
@@ -67,12 +66,6 @@ class Picture(NamedTuple):
         return _rounded(rgb * (257 if self.bits == 16 else 1), self.colours.dtype)
 
 
-def printable(name: str) -> str:
-    """A file name as it can stand in one line of a message."""
-    clean = os.fsencode(name).decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in clean)
-
-
 def _rounded(values: np.ndarray, dtype) -> np.ndarray:
     return np.clip(np.rint(values), 0, np.iinfo(dtype).max).astype(dtype)
 
@@ -87,7 +80,7 @@ def read(path: str, max_pixels: int = data_pictures.MAX_PIXELS) -> Picture:
     Raises:
       UserError: it cannot be read, is too large, damaged, or has several frames.
     """
-    name = printable(path)
+    name = data_pictures.printable(path)
     with data_pictures.open_checked(path, max_pixels) as image:
         try:
             _refuse_frames(image)

@@ -15,7 +15,7 @@ import json
 import os
 import sys
 import zlib
-from typing import Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from bsrn_estimator import exported, metrics, picture_files, pictures, report, trained
 from bsrn_estimator.errors import UserError
@@ -23,7 +23,7 @@ from bsrn_estimator.picture_files import PictureFile
 from bsrn_estimator.png import PngWriter, text_of
 from bsrn_estimator.progress import progress
 from bsrn_estimator.upscale import OVERLAP, Upscaler
-from data_tools.pictures import MAX_PIXELS, picture_size, read_rgb
+from data_tools.pictures import MAX_PIXELS, picture_size, printable, read_rgb
 
 RECORD_KEY = "bsrn_estimator"
 BICUBIC = "bicubic"
@@ -52,6 +52,7 @@ class PredictOptions:
       shave: pixels that the metrics leave out on each side; None for the scale.
       overwrite: makes results again that are finished, and replaces files that are none.
       max_pixels: larger pictures are refused.
+      session_config: a tf.ConfigProto with the devices and threads to use; None for all.
     """
 
     input: Optional[str] = None
@@ -71,12 +72,13 @@ class PredictOptions:
     shave: Optional[int] = None
     overwrite: bool = False
     max_pixels: int = MAX_PIXELS
+    session_config: Any = None
 
     def __post_init__(self) -> None:
         if not self.input:
             raise UserError("--mode=predict needs --input: a picture, a folder, or a pattern")
         if self.hr_dir and not os.path.isdir(self.hr_dir):
-            raise UserError("--hr_dir=%s is not a folder" % pictures.printable(self.hr_dir))
+            raise UserError("--hr_dir=%s is not a folder" % printable(self.hr_dir))
         if self.tile is not None and self.tile <= 2 * self.overlap:
             raise UserError(
                 "--tile=%d leaves nothing between two margins of --tile_overlap=%d; make it larger "
@@ -100,7 +102,7 @@ def run(options: PredictOptions) -> int:
     except OSError as error:
         raise UserError(
             "--output_dir=%s cannot be written (%s); name another folder"
-            % (pictures.printable(options.output_dir), error.strerror)
+            % (printable(options.output_dir), error.strerror)
         ) from None
     upscaler = Upscaler(
         network,
@@ -117,12 +119,16 @@ def run(options: PredictOptions) -> int:
     return job.finish()
 
 
-def find_network(options):
+def find_network(options: PredictOptions):
     """The network of a checkpoint or of an exported model, as `upscale.Upscaler` takes it."""
     if options.checkpoint and exported.is_export(options.checkpoint):
-        return exported.ExportedNetwork(options.checkpoint)
+        return exported.ExportedNetwork(options.checkpoint, options.session_config)
     return trained.find(
-        options.checkpoint, options.model_dir, options.recursions, options.recursion_frequency
+        options.checkpoint,
+        options.model_dir,
+        options.recursions,
+        options.recursion_frequency,
+        options.session_config,
     )
 
 
@@ -170,7 +176,7 @@ class _Job:
                     self._bar.write("skipped: %s" % error)
                 except OSError as error:
                     self._failed.append(file.path)
-                    self._bar.write("skipped: %s: %s" % (pictures.printable(file.path), error))
+                    self._bar.write("skipped: %s: %s" % (printable(file.path), error))
                 # What was finished before, or failed half-way, is no longer to be done.
                 self._bar.update(max(tiles - (self._bar.count - before), 0), note)
 
@@ -180,11 +186,11 @@ class _Job:
             content = self._report.to_dict(self._step)
             path = report.save(content, self._options.output_dir)
             print(report.table(content))
-            print("wrote %s" % pictures.printable(path))
+            print("wrote %s" % printable(path))
         parts = ["%d results written" % self._made]
         if self._found:
             parts.append("%d were finished before" % self._found)
-        folder = pictures.printable(self._options.output_dir)
+        folder = printable(self._options.output_dir)
         print("%s to %s" % (", ".join(parts), folder), flush=True)
         if self._failed:
             print("%d pictures were skipped, see above" % len(self._failed), file=sys.stderr)
@@ -239,7 +245,7 @@ class _Job:
         if text is None:
             raise UserError(
                 "%s exists and was not made by this command; move it, add --overwrite, or name "
-                "another --output_dir" % pictures.printable(path)
+                "another --output_dir" % printable(path)
             )
         return text == texts[path]
 
@@ -273,7 +279,7 @@ class _Job:
     def _compare(self, file: PictureFile, scale: int, path: str) -> None:
         """Adds the figures of one finished result to the report."""
         hr_path = picture_files.ground_truth(file, self._options.hr_dir, scale)
-        name = pictures.printable(file.relative)
+        name = printable(file.relative)
         if hr_path is None:
             raise UserError("%s has no HR picture in --hr_dir" % name)
         hr, result = read_rgb(hr_path), read_rgb(path)

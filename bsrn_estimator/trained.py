@@ -15,11 +15,12 @@ from bsrn_estimator.upscale import output_names
 PRETRAINED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "pretrained")
 
 
-def quiet_session() -> tf.Session:
-    """A session on the default graph that takes no more of a GPU's memory than it needs."""
-    options = tf.ConfigProto(allow_soft_placement=True)
-    options.gpu_options.allow_growth = True
-    return tf.Session(config=options)
+def new_session(session_config: Optional[tf.ConfigProto] = None) -> tf.Session:
+    """A session on the default graph; by default on any device, with no more memory than needed."""
+    if session_config is None:
+        session_config = tf.ConfigProto(allow_soft_placement=True)
+        session_config.gpu_options.allow_growth = True
+    return tf.Session(config=session_config)
 
 
 def pictures(lr, scale: int, config: Config, output: str, first_output: int = 0) -> List:
@@ -55,6 +56,7 @@ class TrainedNetwork:
     Args:
       prefix: path of the checkpoint without its endings.
       config: the hyper-parameters that it was trained with.
+      session_config: options of its sessions; see `new_session`.
 
     Attributes:
       scales: the scales that it has.
@@ -64,8 +66,11 @@ class TrainedNetwork:
 
     fixed_shape = None
 
-    def __init__(self, prefix: str, config: Config) -> None:
+    def __init__(
+        self, prefix: str, config: Config, session_config: Optional[tf.ConfigProto] = None
+    ) -> None:
         self.prefix, self.config = prefix, config
+        self._session_config = session_config
         self.scales = config.scales
         self.step = checkpoints.describe(prefix).global_step or 0
         self.name = prefix + (" (step %d)" % self.step if self.step else "")
@@ -77,7 +82,7 @@ class TrainedNetwork:
           UserError: the checkpoint does not fit the hyper-parameters.
         """
         restore = checkpoints.restorer(self.prefix, self.config)
-        made = quiet_session()
+        made = new_session(self._session_config)
         restore(made)
         return made
 
@@ -115,6 +120,7 @@ def find(
     model_dir: Optional[str] = None,
     recursions: Optional[int] = None,
     recursion_frequency: Optional[int] = None,
+    session_config: Optional[tf.ConfigProto] = None,
 ) -> TrainedNetwork:
     """The network that the user means.
 
@@ -125,6 +131,7 @@ def find(
       recursions: those of a checkpoint that no config.json lies beside; None where the user did
         not say.
       recursion_frequency: likewise.
+      session_config: options of its sessions; see `new_session`.
 
     Raises:
       UserError: there is no checkpoint, or it cannot be used.
@@ -139,4 +146,5 @@ def find(
             % (model_dir or "this copy of the project")
         )
     prefix = checkpoints.resolve(checkpoint)
-    return TrainedNetwork(prefix, checkpoints.config_of(prefix, recursions, recursion_frequency))
+    config = checkpoints.config_of(prefix, recursions, recursion_frequency)
+    return TrainedNetwork(prefix, config, session_config)
