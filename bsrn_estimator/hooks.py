@@ -75,7 +75,7 @@ class TrainingHook(tf.train.SessionRunHook):
 
     def after_run(self, _context, values) -> None:
         results = values.results
-        step = int(results["step"]) + 1
+        step = int(results["step"])
         if step // self._summary_steps > self._summary_mark.step // self._summary_steps:
             self._write(step, results)
         self._show(step, results)

@@ -49,8 +49,9 @@ def build(
 
 def _train(features, loss_of: Callable, config: Config, wrap_optimizer, scaffold: Callable):
     global_step = tf.train.get_or_create_global_step()
-    # Read before the update, so that every value below belongs to a step that is known.
-    step = tf.identity(global_step)
+    # The step about to be made, so that every value below belongs to one that is known. A sum, since
+    # an identity may share the memory of the variable, which the update overwrites.
+    step = global_step + 1
     loss, parts = loss_of()
     with tf.control_dependencies([step]):
         train_op, learning_rate = optimization.train_op(loss, config, global_step, wrap_optimizer)
