@@ -49,7 +49,7 @@ def build(
 
 def _train(features, loss_of: Callable, config: Config, wrap_optimizer, scaffold: Callable):
     global_step = tf.train.get_or_create_global_step()
-    # The step about to be made, so that every value below belongs to one that is known. A sum, since
+    # The step about to be made, so that every value below belongs to one that is known. A sum, as
     # an identity may share the memory of the variable, which the update overwrites.
     step = global_step + 1
     loss, parts = loss_of()
