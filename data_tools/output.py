@@ -68,7 +68,9 @@ class Output:
         self._writer: Optional[ShardWriter] = None
         try:
             os.makedirs(folder, exist_ok=True)
-            self._journal = open(os.path.join(folder, JOURNAL), "a+")
+            self._journal = open(
+                os.path.join(folder, JOURNAL), "a+", encoding="utf-8", errors="replace"
+            )
         except OSError as error:
             raise UserError(
                 "%s cannot be written: %s" % (printable(folder), error.strerror)
@@ -209,7 +211,7 @@ def _parsed(lines) -> List[Dict[str, Any]]:
     for line in lines:
         try:
             values = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             break
         if not isinstance(values, dict):
             break

@@ -23,7 +23,6 @@ from bsrn_estimator.errors import UserError  # noqa: E402
 from data_tools.options import DATASETS, Options  # noqa: E402
 from data_tools.pictures import MAX_PIXELS  # noqa: E402
 
-
 _STRING, _NUMBER, _SWITCH = flags.DEFINE_string, flags.DEFINE_integer, flags.DEFINE_boolean
 _FLAGS = (
     (_STRING, "dataset", None, "Layout of the input: %s." % ", ".join(DATASETS)),

@@ -1,0 +1,158 @@
+"""Each layout of the input, and each way in which one can be wrong."""
+
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bsrn_estimator.errors import UserError
+from data_tools.options import Options
+from data_tools.sources import find
+from data_tools.sources.picture import safe_name
+from tests.data_tools import fabricate
+
+
+def found(dataset, root, **changes):
+    return find(Options(dataset, str(root), "out", **changes).complete())
+
+
+def names(result):
+    return [picture.name for picture in result.pictures]
+
+
+def test_div2k_and_a_folder_of_its_name(tmp_path):
+    fabricate.div2k(tmp_path / "DIV2K", [(13, 17), (20, 14)], split="valid")
+    for root in (tmp_path, tmp_path / "DIV2K"):
+        result = found("div2k", root, split="valid", scales=(2, 4))
+        assert names(result) == ["0801", "0804"] and result.problems == []
+        lr = result.pictures[1].lr
+        assert sorted(lr) == [2, 4] and lr[4].path.endswith("X4/0804x4.png")
+    with pytest.raises(UserError, match="not laid out as --dataset=div2k .* DIV2K_train_HR/"):
+        found("div2k", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "hr, lr", [("SR", "LR/x%d/%s.png"), ("HR", "LR/x%d/%s.png"), ("HR", "LR_bicubic/X%d/%sx%d.png")]
+)
+def test_benchmark_layouts(tmp_path, hr, lr):
+    pixels = fabricate.picture(8, 8, 0)
+    for name in ("b x3", "a"):
+        fabricate.save(pixels, tmp_path, hr, name + ".png")
+        for scale in (2, 3):
+            path = lr % ((scale, name, scale) if "bicubic" in lr else (scale, name))
+            fabricate.save(pixels, tmp_path, path)
+    for dataset in ("bsd100", "benchmark"):
+        result = found(dataset, tmp_path, scales=(2, 3))
+        assert names(result) == ["a", "b_x3"] and result.problems == []
+        assert result.pictures[1].hr.path.endswith("b x3.png")
+    with pytest.raises(UserError, match="LR pictures of scale 4; .*--scales"):
+        found("bsd100", tmp_path)
+
+
+def test_lr_missing_extra_doubled_or_misnamed(tmp_path):
+    fabricate.div2k(tmp_path, [(9, 9)] * 5, scales=(2, 3))
+    lr = tmp_path / "DIV2K_train_LR_bicubic"
+    (lr / "X2" / "0801x2.png").unlink()
+    (lr / "X3" / "0804x3.png").rename(lr / "X3" / "0999x3.png")
+    fabricate.save(fabricate.picture(4, 4, 0), lr, "X2", "0807x2.jpg")
+    fabricate.save(fabricate.picture(4, 4, 0), lr, "X2", "0810.png")
+    fabricate.save(fabricate.picture(9, 9, 0), tmp_path, "DIV2K_train_HR", "0813.bmp")
+    result = found("div2k", tmp_path, scales=(2, 3))
+    problems = dict(result.problems)
+    assert names(result) == [] and len(problems) == len(result.problems) == 6
+    assert "0801.png has no LR picture of scale 2" in problems["0801"]
+    assert "0804.png has no LR picture of scale 3" in problems["0804"]
+    assert "0999x3.png has no HR picture" in problems["0999"]
+    assert "two pictures of one name" in problems["0807"]
+    assert "0810.png should be called NAMEx2" in problems["0810"]
+    assert "0813.bmp" in problems["0813"] and "two pictures of one name" in problems["0813"]
+
+
+def test_folder_takes_a_tree(tmp_path):
+    pixels = fabricate.picture(6, 6, 0)
+    for path in ("b/c.jpg", "b/d/e.PNG", "a.bmp", "z.webp", "y.tif", ".hidden.png", ".git/x.png"):
+        fabricate.save(pixels, tmp_path, path)
+    (tmp_path / "notes.txt").write_text("no picture")
+    result = found("folder", tmp_path)
+    assert names(result) == ["a", "b_c", "b_d_e", "y", "z"] and result.problems == []
+
+
+def test_two_pictures_of_one_name(tmp_path):
+    pixels = fabricate.picture(6, 6, 0)
+    for path in ("a.png", "a.jpg", "b/c.png", "b_c.png", "b c.bmp", "d.png"):
+        fabricate.save(pixels, tmp_path, path)
+    result = found("folder", tmp_path)
+    assert names(result) == ["d"]
+    assert [name for name, _ in result.problems] == ["a", "b_c", "b_c"]
+    assert "a.jpg and" in result.problems[0][1] and "called a; rename" in result.problems[0][1]
+
+
+def test_empty_and_absent_folders(tmp_path):
+    with pytest.raises(UserError, match="holds no picture"):
+        found("folder", tmp_path)
+    with pytest.raises(UserError, match="absent is not a folder"):
+        found("folder", tmp_path / "absent")
+    with pytest.raises(UserError, match="absent is not a folder"):
+        found("bsd100", tmp_path / "absent")
+    (tmp_path / "SR").mkdir()
+    (tmp_path / "LR" / "x2").mkdir(parents=True)
+    with pytest.raises(UserError, match="SR holds no picture"):
+        found("bsd100", tmp_path, scales=(2,))
+
+
+def test_links_out_of_the_input_folder(tmp_path):
+    outside = fabricate.save(fabricate.picture(6, 6, 0), tmp_path, "outside", "secret.png")
+    root = tmp_path / "in"
+    inside = fabricate.save(fabricate.picture(6, 6, 1), root, "real.png")
+    os.symlink(outside, str(root / "evil.png"))
+    os.symlink(str(tmp_path / "outside"), str(root / "folder"))
+    os.symlink(inside, str(root / "fine.png"))
+    os.symlink("nowhere", str(root / "broken.png"))
+    os.symlink(str(root), str(root / "circle"))
+    result = found("folder", root)
+    assert names(result) == ["broken", "fine", "real"]  # the broken one is found when it is opened
+    assert sorted(name for name, _ in result.problems) == ["evil.png", "folder"]
+    assert "evil.png is a symbolic link out of the input folder" in str(result.problems)
+    followed = found("folder", root, follow_links=True)
+    assert "evil" in names(followed) and followed.problems == []
+    assert len(followed.pictures) == 5
+
+    layout = tmp_path / "layout"
+    fabricate.div2k(layout, [(9, 9), (9, 9)], scales=(2,))
+    lr = layout / "DIV2K_train_LR_bicubic" / "X2" / "0801x2.png"
+    lr.unlink()
+    os.symlink(outside, str(lr))
+    result = found("div2k", layout, scales=(2,))
+    assert names(result) == ["0804"] and "symbolic link out" in dict(result.problems)["0801"]
+    os.rename(str(layout / "DIV2K_train_HR"), str(tmp_path / "moved"))
+    os.symlink(str(tmp_path / "moved"), str(layout / "DIV2K_train_HR"))
+    with pytest.raises(UserError, match="DIV2K_train_HR is a symbolic link out"):
+        found("div2k", layout, scales=(2,))
+    assert names(found("div2k", layout, scales=(2,), follow_links=True)) == ["0801", "0804"]
+
+
+@given(st.text(max_size=300))
+def test_safe_names(text):
+    name = safe_name(text)
+    assert name and len(name.encode()) <= 100 and not name.startswith(".")
+    assert "/" not in name and "\0" not in name and name.isprintable()
+    assert safe_name(name) == name
+
+
+def test_hostile_names(tmp_path):
+    for name in (
+        "two\nlines",
+        "a..%2f..",
+        "-rf",
+        "x" * 240,
+        "\u00fcber \U0001f600",
+        "a..b",
+        "\udcff",
+    ):
+        path = os.path.join(str(tmp_path), name + ".png")
+        os.rename(fabricate.save(fabricate.picture(6, 6, 0), tmp_path, "t.png"), path)
+    result = found("folder", tmp_path)
+    assert result.problems == [] and len(result.pictures) == 7
+    assert "two_lines" in names(result) and "a..b" in names(result)
+    assert all("\n" not in picture.hr.label for picture in result.pictures)
