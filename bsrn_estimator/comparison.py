@@ -18,12 +18,12 @@ _GAP = 4
 def safe_name(name: str) -> str:
     """`name` as the name of a file in the folder it is meant for, on every file system.
 
-    Separators and characters that some system refuses become `_`, as do leading dots; the name is
-    cut at 200 bytes of UTF-8.
+    Separators and characters that some system refuses become `_`, as do a leading dot and two dots
+    in a row; the name is cut at 200 bytes of UTF-8.
     """
-    safe = _UNSAFE.sub("_", name)
-    bare = safe.lstrip(".")
-    safe = "_" * (len(safe) - len(bare)) + bare
+    safe = _UNSAFE.sub("_", name).replace("..", "__")
+    if safe.startswith("."):
+        safe = "_" + safe[1:]
     return safe.encode("utf-8", "replace")[:_LONGEST_NAME].decode("utf-8", "ignore") or "_"
 
 

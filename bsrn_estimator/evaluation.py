@@ -9,6 +9,7 @@ import numpy as np
 from bsrn_estimator import comparison, metrics, report, uiqm
 from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import UserError
+from bsrn_estimator.progress import progress
 from bsrn_estimator.report import table
 
 __all__ = ["MEAN_PSNR", "EvaluationHook", "Options", "build", "table"]
@@ -32,6 +33,7 @@ class Options:
       uiqm: adds the underwater image quality measure, of the network and of bicubic.
       save_pictures: writes the results as PNG beside metrics.json.
       summary_pictures: how many pictures TensorBoard gets, from the first on.
+      pictures: how many the data hold, for the time left; 0 where that is not known.
 
     Raises:
       UserError: the shave is negative.
@@ -45,6 +47,7 @@ class Options:
     uiqm: bool = False
     save_pictures: bool = False
     summary_pictures: int = 3
+    pictures: int = 0
     _results: List[Dict[str, Any]] = dataclasses.field(
         default_factory=list, init=False, repr=False, compare=False
     )
@@ -89,23 +92,26 @@ def build(features, labels, results, options: Options) -> Tuple[Dict, "Evaluatio
     hr = labels["hr"][0]
     figures, pictures = {}, {}
     for scale, outputs in results.items():
-        shave = options.shave_of(scale)
-        enlarged = features["bicubic_x%d" % scale][0]
-        plain = metrics.graph_compare(hr, enlarged, shave)
-        figures[scale], pictures[scale] = {}, {_BICUBIC: enlarged}
+        pictures[scale] = {_BICUBIC: features["bicubic_x%d" % scale][0]}
         for output, picture in outputs.items():
-            quantised = metrics.graph_quantise(picture[0])
-            pictures[scale][output] = tf.cast(quantised, tf.uint8)
-            figures[scale][output] = metrics.graph_compare(hr, quantised, shave)
-        figures[scale][report.ENSEMBLE].update(
-            {
-                report.BICUBIC_PSNR_Y: plain[metrics.PSNR_Y],
-                report.BICUBIC_SSIM_Y: plain[metrics.SSIM_Y],
-            }
-        )
+            pictures[scale][output] = tf.cast(metrics.graph_quantise(picture[0]), tf.uint8)
+        figures[scale] = _figures(hr, pictures[scale], options.shave_of(scale))
     sources = {"hr": hr, "lr": {scale: features["lr_x%d" % scale][0] for scale in results}}
     hook = EvaluationHook(features["key"][0], figures, pictures, sources, options)
     return _metric_ops(figures), hook
+
+
+def _figures(hr, pictures, shave: int) -> Dict[str, Dict]:
+    """{output: {name: scalar}} of the pictures of one scale, those of bicubic with the ensemble."""
+    compared = metrics.graph_compare(hr, tf.stack(list(pictures.values())), shave)
+    figures = {output: {} for output in pictures}
+    for name, values in compared.items():
+        for output, value in zip(pictures, tf.unstack(values, num=len(pictures))):
+            figures[output][name] = value
+    plain = figures.pop(_BICUBIC)
+    figures[report.ENSEMBLE][report.BICUBIC_PSNR_Y] = plain[metrics.PSNR_Y]
+    figures[report.ENSEMBLE][report.BICUBIC_SSIM_Y] = plain[metrics.SSIM_Y]
+    return figures
 
 
 def _metric_ops(figures) -> Dict[str, Tuple]:
@@ -158,6 +164,9 @@ class EvaluationHook(tf.train.SessionRunHook):
         self._fetches["step"] = tf.train.get_global_step()
         self._summaries_left = options.summary_pictures if options.summary_dir else 0
         self._file_names = set()
+        self._progress = progress(
+            total=options.pictures or None, description="Evaluating", unit="pictures"
+        )
 
     def before_run(self, _context):
         fetches = dict(self._fetches)
@@ -180,8 +189,10 @@ class EvaluationHook(tf.train.SessionRunHook):
             self._summaries_left -= 1
             self._summarise(name, results)
         self._step = int(results["step"])
+        self._progress.update()
 
     def end(self, _session) -> None:
+        self._progress.close()
         content = self._report.to_dict(getattr(self, "_step", 0))
         if self._options.directory:
             report.save(content, self._folder(content["global_step"]))

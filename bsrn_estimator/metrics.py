@@ -221,39 +221,46 @@ def graph_quantise(picture):
     return tf.clip_by_value(tf.round(picture), 0.0, PEAK)
 
 
-def graph_compare(hr, picture, shave: int) -> Dict:
-    """`compare` as tensors.
+def graph_compare(hr, pictures, shave: int) -> Dict:
+    """`compare` as tensors, for several results of one size, one after the other.
 
     Args:
       hr: the ground truth, numeric [>= height, >= width, 3], whole numbers in 0..255.
-      picture: the result, float [height, width, 3]; whole numbers, see `graph_quantise`.
+      pictures: the results, numeric [n, height, width, 3]; whole numbers, see `graph_quantise`.
       shave: pixels left out on each side.
 
     Returns:
-      A float64 scalar under each of `NAMES`, those of `compare` to 1e-4 dB and 1e-5.
-      A result larger than HR fails when it runs, with both sizes in the message.
+      float64 [n] under each of `NAMES`, those of `compare` to 1e-4 dB and 1e-5. Results larger than
+      HR fail when it runs, with both sizes in the message.
     """
     with tf.name_scope("compare"):
-        hr, picture = tf.cast(hr, tf.float32), tf.cast(picture, tf.float32)
-        height, width = tf.shape(picture)[0], tf.shape(picture)[1]
-        covers = tf.reduce_all(tf.shape(hr)[:2] >= tf.shape(picture)[:2])
-        message = ["HR is smaller than the result:", tf.shape(hr), tf.shape(picture)]
+        size = tf.shape(pictures)[1:3]
+        message = ["HR is smaller than the result:", tf.shape(hr), tf.shape(pictures)]
+        covers = tf.reduce_all(tf.shape(hr)[:2] >= size)
         with tf.control_dependencies([tf.Assert(covers, message)]):
-            is_grey = tf.reduce_all(tf.equal(hr, hr[..., :1]))
+            hr = tf.cast(hr, tf.float32)
+        # A grey HR is compared in full range. The offset of Y is a matter for SSIM alone.
+        is_grey = tf.reduce_all(tf.equal(hr, hr[..., :1]))
+        gain, offset = tf.where(is_grey, _FULL_RANGE, 1.0), tf.where(is_grey, 0.0, _Y_OFFSET)
         # A slice whose end lies before its start is empty, but one whose end is negative is not.
-        height, width = (tf.maximum(size, 2 * shave) for size in (height, width))
-        hr, picture = (_inner(x, shave, height, width) for x in (hr, picture))
-        gain = tf.where(is_grey, _FULL_RANGE, 1.0)
-        offset = tf.where(is_grey, 0.0, _Y_OFFSET)
-        hr_y, picture_y = (gain * _weighted(x) + offset for x in (hr, picture))
-        difference = hr - picture
-        error = _graph_mean_square(difference)
-        return {
-            PSNR_Y: _graph_psnr(_graph_mean_square(gain * _weighted(difference)[..., tf.newaxis])),
-            SSIM_Y: _graph_ssim(hr_y, picture_y),
-            PSNR_RGB: _graph_psnr(error),
-            RMSE_RGB: tf.sqrt(error),
-        }
+        size = tf.maximum(size, 2 * shave)
+        hr = _inner(hr, shave, size[0], size[1])
+        windows = _GraphWindows(gain * _weighted(hr) + (offset - _MIDDLE))
+
+        def compare_one(picture):
+            picture = _inner(tf.cast(picture, tf.float32), shave, size[0], size[1])
+            difference = hr - picture
+            error = _graph_mean_square(difference)
+            y_error = _graph_mean_square(gain * _weighted(difference)[..., tf.newaxis])
+            return {
+                PSNR_Y: _graph_psnr(y_error),
+                SSIM_Y: windows.ssim(gain * _weighted(picture) + (offset - _MIDDLE)),
+                PSNR_RGB: _graph_psnr(error),
+                RMSE_RGB: tf.sqrt(error),
+            }
+
+        types = {name: tf.float64 for name in NAMES}
+        return tf.map_fn(compare_one, pictures, dtype=types, parallel_iterations=1, back_prop=False)
 
 
 def _graph_mean(values, axes):
@@ -270,30 +277,46 @@ def _graph_psnr(mean_square):
     return (10 / np.log(10)) * tf.log(PEAK**2 / mean_square)
 
 
-def _graph_ssim(hr, picture):
-    """`ssim` of two float32 tensors [height, width], already shaved.
+class _GraphWindows:
+    """SSIM of results with one HR, whose own windowed means are computed once.
 
     The window is applied by sums of shifted slices: on one channel that is no slower than
     convolutions, and a GPU that rounds the factors of convolutions (TF32) does not spoil it.
+
+    Args:
+      hr: Y of HR less the middle, float32 [height, width], already shaved.
     """
-    hr, picture = hr - _MIDDLE, picture - _MIDDLE
-    maps = tf.stack([hr, picture, hr * hr + picture * picture, hr * picture])
-    maps = _graph_windowed(_graph_windowed(maps, 1), 2)
-    return _graph_mean(_similarity(*tf.unstack(maps, num=4)), [1])
 
+    def __init__(self, hr) -> None:
+        self._fits = tf.reduce_all(tf.shape(hr) >= WINDOW)
+        self._missing = tf.maximum(WINDOW - tf.shape(hr), 0)
+        self._hr = self._padded(hr)
+        self._size = tf.shape(self._hr) - (WINDOW - 1)
+        self._mean, self._squares = self._windowed([self._hr, tf.square(self._hr)])
 
-def _graph_windowed(values, axis: int):
-    """[maps, height, width] -> the windowed mean along `axis`, 10 shorter, or empty."""
-    size = tf.maximum(tf.shape(values)[axis] - WINDOW + 1, 0)
+    def ssim(self, picture):
+        """float64 scalar for a result like HR; nan where no window fits."""
+        picture = self._padded(picture)
+        mean, squares, product = self._windowed([picture, tf.square(picture), self._hr * picture])
+        value = _similarity(self._mean, mean, self._squares + squares, product)
+        return tf.where(self._fits, _graph_mean(value, [1]), np.nan)
 
-    def shifted(offset):
-        start = tf.minimum(offset, tf.shape(values)[axis])
-        lengths = [size if i == axis else -1 for i in range(3)]
-        return tf.slice(values, [start if i == axis else 0 for i in range(3)], lengths)
+    def _padded(self, values):
+        """What is smaller than the window, enlarged to it, so that every slice exists."""
+        return tf.pad(values, [[0, self._missing[0]], [0, self._missing[1]]])
 
-    taps = [float(tap) for tap in _taps()]
-    middle = WINDOW // 2
-    total = taps[middle] * shifted(middle)
-    for i in range(middle):
-        total += taps[i] * (shifted(i) + shifted(WINDOW - 1 - i))
-    return total
+    def _windowed(self, maps):
+        """The windowed means of tensors [height, width], each [height - 10, width - 10]."""
+        values = tf.stack(maps)
+        for lengths, axis in ([-1, self._size[0], -1], 1), ([-1, -1, self._size[1]], 2):
+            lengths = tf.stack(lengths)
+            shifted = [
+                tf.slice(values, [0] * axis + [i] + [0] * (2 - axis), lengths)
+                for i in range(WINDOW)
+            ]
+            taps = _taps()
+            middle = WINDOW // 2
+            values = float(taps[middle]) * shifted[middle]
+            for i in range(middle):
+                values += float(taps[i]) * (shifted[i] + shifted[WINDOW - 1 - i])
+        return tf.unstack(values, num=len(maps))

@@ -248,8 +248,10 @@ def graph_values():
 
         def values(hr_value, picture_value, shave):
             if shave not in built:
-                built[shave] = metrics.graph_compare(hr, metrics.graph_quantise(picture), shave)
-            return session.run(built[shave], {hr: hr_value, picture: picture_value})
+                stacked = tf.stack([255 - picture, picture])
+                built[shave] = metrics.graph_compare(hr, metrics.graph_quantise(stacked), shave)
+            found = session.run(built[shave], {hr: hr_value, picture: picture_value})
+            return {name: values[1] for name, values in found.items()}
 
         yield values
 
