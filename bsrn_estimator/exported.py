@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from bsrn_estimator import frozen_graph, saved_model
 from bsrn_estimator.compat import tf
@@ -64,7 +64,7 @@ class ExportedNetwork:
         self.name = "%s (exported at step %d)" % (self.path, self.step)
 
     def open(
-        self, output: str, first_output: int = 0
+        self, scales: Sequence[int], output: str, first_output: int = 0
     ) -> Tuple[Tuple[str, ...], Callable, Callable]:
         """See `upscale.Upscaler`: names of the outputs, a function to run it, one to end it."""
         held = (self._info["output"], self._info["first_output"])
@@ -77,7 +77,7 @@ class ExportedNetwork:
             session = new_session(self._session_config)
             load = _load_saved_model if self._folder else _load_frozen
             try:
-                tensors = load(session, self.path, self.scales)
+                tensors = load(session, self.path, scales)
             except Exception as error:  # a damaged file makes the parser raise nearly anything
                 session.close()
                 reason = (str(error).strip().splitlines() or [type(error).__name__])[0]

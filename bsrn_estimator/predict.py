@@ -111,6 +111,7 @@ def run(options: PredictOptions) -> int:
         options.overlap,
         options.first_output,
         options.self_ensemble,
+        scales,
     )
     print("network: %s" % network.name, flush=True)
     with upscaler:
@@ -134,10 +135,6 @@ def find_network(options: PredictOptions):
 
 def _scales_of(network, options: PredictOptions) -> Tuple[int, ...]:
     scales = options.scales or network.scales
-    for scale in scales:
-        if scale not in network.scales:
-            known = ", ".join("x%d" % known for known in network.scales)
-            raise UserError("--scales=%d: %s has %s" % (scale, network.name, known))
     if options.hr_dir and len(scales) > 1:
         raise UserError(
             "--hr_dir holds what one scale should give; choose it with --scales, one of %s"

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from typing import Callable, List, Optional, Tuple
+from typing import Callable, List, Optional, Sequence, Tuple
 
 from bsrn_estimator import checkpoints, network
 from bsrn_estimator.compat import tf
@@ -87,14 +87,13 @@ class TrainedNetwork:
         return made
 
     def open(
-        self, output: str, first_output: int = 0
+        self, scales: Sequence[int], output: str, first_output: int = 0
     ) -> Tuple[Tuple[str, ...], Callable, Callable]:
         """See `upscale.Upscaler`: names of the outputs, a function to run it, one to end it."""
         with tf.Graph().as_default():
             lr = tf.placeholder(tf.float32, [1, None, None, 3], "lr")
             made = {
-                scale: pictures(lr, scale, self.config, output, first_output)
-                for scale in self.scales
+                scale: pictures(lr, scale, self.config, output, first_output) for scale in scales
             }
             session = self.session()
 

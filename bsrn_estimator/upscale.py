@@ -56,9 +56,9 @@ class Upscaler:
     Args:
       network: a `trained.TrainedNetwork` or `exported.ExportedNetwork`: anything with `scales`,
         `fixed_shape` (height, width, or None) and
-        `open(output, first_output) -> (names, run, close)`, where `run(lr, scale)` maps float32
-        [1, height, width, 3] in 0..255 to a list of float32 [1, s * height, s * width, 3], one
-        for each of `names`.
+        `open(scales, output, first_output) -> (names, run, close)`, where `run(lr, scale)` maps
+        float32 [1, height, width, 3] in 0..255 to a list of float32
+        [1, s * height, s * width, 3], one for each of `names`.
       output: "ensemble", the weighted mean of all outputs; "last", the output after the last
         recursion; "all", the ensemble followed by each output.
       tile: height and width of a tile in LR pixels; None takes what keeps memory under 1 GB.
@@ -66,9 +66,10 @@ class Upscaler:
       first_output: leaves the outputs of smaller index, which weigh least, out of the ensemble.
       self_ensemble: takes the mean over the eight flips and rotations of each tile, which takes
         eight times as long.
+      scales: the scales to make ready; None for all that the network has.
 
     Raises:
-      UserError: `output` is not one of the three, or the network cannot give it.
+      UserError: `output` is not one of the three, or the network cannot give it or a scale.
     """
 
     def __init__(
@@ -79,14 +80,17 @@ class Upscaler:
         overlap: int = OVERLAP,
         first_output: int = 0,
         self_ensemble: bool = False,
+        scales: Optional[Sequence[int]] = None,
     ) -> None:
         if output not in OUTPUTS:
             raise UserError("--output takes %s, not %s" % (" or ".join(OUTPUTS), output))
-        self.scales = network.scales
+        self.scales = tuple(network.scales if scales is None else scales)
+        for scale in self.scales:
+            _require_scale(scale, network.scales)
         self._tile, self._overlap, self._fixed = tile, overlap, network.fixed_shape
         self._transforms = 8 if self_ensemble else 1
         self._check_transforms(network.fixed_shape)
-        self.names, self._run, self._close = network.open(output, first_output)
+        self.names, self._run, self._close = network.open(self.scales, output, first_output)
 
     def _check_transforms(self, shape) -> None:
         if self._transforms > 1 and shape and shape[0] != shape[1]:
@@ -106,11 +110,7 @@ class Upscaler:
         self.close()
 
     def _windows(self, height: int, width: int, scale: int) -> Tuple[List[Window], List[Window]]:
-        if scale not in self.scales:
-            raise UserError(
-                "this network has no x%d; it has %s"
-                % (scale, ", ".join("x%d" % known for known in self.scales))
-            )
+        _require_scale(scale, self.scales)
         if self._fixed:
             if height < self._fixed[0] or width < self._fixed[1]:
                 raise UserError(
@@ -179,6 +179,12 @@ class Upscaler:
           float32 [scale * height, scale * width, 3], neither rounded nor clipped.
         """
         return np.concatenate([band[0] for band in self.bands(lr, scale, convert=np.asarray)])
+
+
+def _require_scale(scale: int, scales: Sequence[int]) -> None:
+    if scale not in scales:
+        known = ", ".join("x%d" % known for known in scales)
+        raise UserError("--scales=%d: this network has %s" % (scale, known))
 
 
 def _kept(window: Window, scale: int) -> slice:
