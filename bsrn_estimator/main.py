@@ -40,7 +40,7 @@ def train(with_evaluation: bool) -> int:
             config, platform, run, _training_options(), scaffold=_first_weights(config)
         )
     with RunFolder(FLAGS.model_dir) as folder:
-        folder.settle(config, FLAGS.allow_change)
+        folder.check(config, FLAGS.allow_change)
         evaluate_checkpoint = None
         if with_evaluation:
             evaluator = Evaluator(

@@ -52,8 +52,8 @@ class RunFolder:
     def __exit__(self, *_) -> None:
         self._lock.close()
 
-    def settle(self, config: Config, allow_change: bool = False) -> None:
-        """Saves `config` in a new folder, or compares it with what the folder was trained with.
+    def check(self, config: Config, allow_change: bool = False) -> None:
+        """Compares `config` with what the folder was trained with, if it was.
 
         Args:
           config: the hyper-parameters of this run.
@@ -62,13 +62,13 @@ class RunFolder:
         Raises:
           UserError: hyper-parameters differ; the sentence lists them.
         """
-        if os.path.exists(os.path.join(self.path, FILE_NAME)):
-            saved = Config.load(self.path)
-            differing = differences(saved, config)
-            fixed = [name for name in differing if not (allow_change and name in CHANGEABLE)]
-            if fixed:
-                raise UserError(_refusal(self.path, fixed, saved.to_dict(), config.to_dict()))
-        config.save(self.path)
+        if not os.path.exists(os.path.join(self.path, FILE_NAME)):
+            return
+        saved = Config.load(self.path)
+        differing = differences(saved, config)
+        fixed = [name for name in differing if not (allow_change and name in CHANGEABLE)]
+        if fixed:
+            raise UserError(_refusal(self.path, fixed, saved.to_dict(), config.to_dict()))
 
 
 def differences(saved: Config, config: Config) -> List[str]:

@@ -111,6 +111,8 @@ def train(
                 evaluate(checkpoint_of(run.model_dir, step), step)
 
             listeners.append(hooks.EvaluationListener(evaluate_step, is_due, [progress, stop]))
+        # Not before all that can be refused has been: a folder is bound by its configuration.
+        config.save(run.model_dir)
         with _readable_errors():
             estimator.train(
                 read,

@@ -1,0 +1,187 @@
+"""The command line as a user drives it: whole runs as processes, refusals in this one."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from absl import flags as absl_flags
+
+from bsrn_estimator import flags, main
+from bsrn_estimator.compat import tf
+from tests import tiny
+
+STEPS = ["--save_checkpoints_steps=4", "--evaluation_steps=8", "--summary_steps=1"]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """The flags of tiny training and evaluation records."""
+    folder = tmp_path_factory.mktemp("records")
+    train = tiny.write_records(folder / "train", "training", [(61, 50), (37, 75), (48, 48)])
+    test = tiny.write_records(folder / "test", "evaluation", [(61, 73), (49, 50)])
+    return ["--data_dir=" + train, "--eval_data_dir=" + test]
+
+
+def command(root, arguments):
+    """Runs the command in a process of its own; returns (status, output, errors)."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bsrn_estimator.main"] + arguments,
+        cwd=str(root),
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture(scope="module")
+def runs(root, data, tmp_path_factory):
+    """Two runs of the same nine steps, one of them stopped after five and gone on with."""
+    folder = tmp_path_factory.mktemp("runs")
+    shared = data + tiny.NETWORK_FLAGS + STEPS + ["--threads=1", "--log_steps=1"]
+    whole, parts = folder / "whole", folder / "parts"
+    outputs = {}
+    for name, model_dir, steps, mode in (
+        ("whole", whole, 9, "train_and_evaluate"),
+        ("first", parts, 5, "train"),
+        ("second", parts, 9, "train"),
+    ):
+        extra = ["--model_dir=%s" % model_dir, "--train_steps=%d" % steps, "--mode=" + mode]
+        outputs[name] = command(root, shared + extra)
+    return whole, parts, outputs
+
+
+def test_trains_evaluates_and_keeps_what_it_promises(runs):
+    whole, _, outputs = runs
+    status, output, errors = outputs["whole"]
+    assert status == 0, errors
+    assert "step 9 of 9" in output
+    assert output.count("difference") == 2  # evaluations at step 8 and at the end
+    metrics = json.loads((whole / "evaluation" / "step-9" / "metrics.json").read_text())
+    assert sorted(metrics["scales"]) == ["2", "3", "4"]
+    assert set(metrics["scales"]["3"]["images"]) == {"picture0", "picture1"}
+    best = json.loads((whole / "best" / "best.json").read_text())
+    assert (whole / "best" / ("model.ckpt-%d.index" % best["global_step"])).exists()
+    assert tf.train.latest_checkpoint(str(whole)).endswith("model.ckpt-9")
+
+
+def curves(folder):
+    """{tag: {step: values}} of the events in a folder, as TensorBoard would show them."""
+    found, dropped_from = {}, []
+    for path in sorted(pathlib.Path(str(folder)).glob("events*")):
+        for event in tf.train.summary_iterator(str(path)):
+            if event.session_log.status == tf.SessionLog.START:
+                dropped_from.append(event.step)
+                for steps in found.values():
+                    for step in [step for step in steps if step >= event.step]:
+                        del steps[step]
+            for value in event.summary.value:
+                found.setdefault(value.tag, {}).setdefault(event.step, []).append(
+                    value.simple_value
+                )
+    return found
+
+
+def test_curves_have_every_step_once(runs):
+    for folder in runs[:2]:
+        found = curves(folder)
+        for tag in ("loss/total", "loss/recursion_2", "loss/recursion_4", "learning_rate", "scale"):
+            assert sorted(found[tag]) == list(range(1, 10)), tag
+            assert all(len(values) == 1 for values in found[tag].values())
+        assert "speed/patches_per_second" in found
+    evaluated = curves(runs[0] / "eval")
+    assert {step for step in evaluated["psnr_y/x3"]} == {8, 9}
+    assert "bicubic_ssim_y/x4" in evaluated
+
+
+def test_a_stopped_run_goes_on_as_if_it_had_not_been(runs):
+    whole, parts, outputs = runs
+    assert outputs["second"][0] == 0
+    assert curves(whole)["loss/total"] == curves(parts)["loss/total"]
+    one, other = (tf.train.load_checkpoint(str(folder)) for folder in (whole, parts))
+    names = one.get_variable_to_shape_map()
+    assert set(names) == set(other.get_variable_to_shape_map())
+    for name in names:
+        np.testing.assert_array_equal(one.get_tensor(name), other.get_tensor(name), name)
+
+
+def test_finished_training_says_so(root, data, runs):
+    arguments = data + tiny.NETWORK_FLAGS + STEPS + ["--model_dir=%s" % runs[0]]
+    status, output, _ = command(root, arguments + ["--train_steps=9", "--mode=train"])
+    assert status == 0
+    assert "nothing to train" in output
+
+
+def test_evaluate_alone(root, data, runs):
+    arguments = ["--mode=evaluate", "--model_dir=%s" % runs[0], "--scales=2,4", data[1]]
+    extra = ["--single_outputs", "--save_pictures", "--shave=4"]
+    status, output, errors = command(root, arguments + extra)
+    assert status == 0, errors
+    assert "t2" in output and "ensemble" in output
+    folder = runs[0] / "evaluation" / "step-9"
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert sorted(metrics["scales"]) == ["2", "4"]
+    for output_name in ("ensemble", "t2", "t4"):
+        assert (folder / "pictures" / output_name / "x4" / "picture1.png").exists()
+
+
+@pytest.fixture(scope="module")
+def parse():
+    """Parses a command line in this process, whose flags are set back afterwards."""
+    if "model_dir" not in absl_flags.FLAGS:
+        flags.define()
+
+    def run(arguments):
+        absl_flags.FLAGS.unparse_flags()
+        for name in absl_flags.FLAGS:
+            absl_flags.FLAGS[name].unparse()
+        argv = main._parse(["main"] + arguments)
+        return main.main(argv)
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "arguments, sentence",
+    [
+        (["--scales=2,5"], "--scales takes different ones of 2, 3, 4, 8"),
+        (["--scales=two"], "--scales takes numbers"),
+        (["--recursions=5", "--recursion_frequency=2"], "must be a multiple"),
+        (["--evaluation_steps=3", "--save_checkpoints_steps=2"], "--evaluation_steps=3 must be"),
+        (["--initial_step=3"], "give --checkpoint too"),
+        (["--data_dir=nowhere"], "to_tfrecord.py --dataset=div2k"),
+        (["--replicas=2"], "TensorFlow sees"),
+        (["train"], "train is no flag"),
+        (["--mode=evaluate", "--model_dir=nowhere"], "nowhere"),
+        (["--patch_size=0"], "--patch_size must be at least 1"),
+        (["--device=gpu", "--use_npu"], "contradict"),
+    ],
+)
+def test_refusals_are_one_sentence(parse, capsys, tmp_path, monkeypatch, arguments, sentence):
+    monkeypatch.chdir(tmp_path)
+    assert parse(arguments) == 2
+    error = capsys.readouterr().err
+    assert sentence in error and error.startswith("error: ") and error.count("\n") == 1
+    assert os.listdir(str(tmp_path)) == []
+
+
+def test_a_misspelt_flag_gets_the_nearest_right_one(parse, capsys):
+    with pytest.raises(SystemExit) as stop:
+        parse(["--batchsize=3"])
+    assert stop.value.code == 2
+    assert "batch_size" in capsys.readouterr().err
+
+
+def test_records_that_cannot_serve_are_refused(parse, capsys, data, tmp_path):
+    model_dir = ["--model_dir=%s" % (tmp_path / "run")]
+    assert parse(data + model_dir + ["--scales=2,8"]) == 2
+    assert "8" in capsys.readouterr().err
+    assert parse(data + model_dir + ["--patch_size=900"]) == 2
+    assert "patch" in capsys.readouterr().err
+    swapped = [data[1].replace("eval_data_dir", "data_dir")]
+    assert parse(swapped + data[1:] + model_dir + ["--patch_size=4"]) == 2
+    assert "training" in capsys.readouterr().err
