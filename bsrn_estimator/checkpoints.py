@@ -263,17 +263,16 @@ def initial_weights(
     Raises:
       UserError: the checkpoint does not fit; the sentence lists what differs.
     """
-    check_fit(describe(prefix), config, with_optimizer)
+    description = describe(prefix)
+    check_fit(description, config, with_optimizer)
 
     def scaffold():
-        restore = restorer(prefix, config, with_optimizer)
-        step = tf.assign(tf.train.get_global_step(), initial_step or 0)
-
-        def start(_, session) -> None:
-            restore(session)
-            session.run(step.op)
-
-        return tf.train.Scaffold(init_fn=start)
+        # Not by a Saver: this alone reaches every replica of a variable.
+        tf.train.init_from_checkpoint(prefix, _variables(config, description, with_optimizer))
+        if not initial_step:
+            return tf.train.Scaffold()
+        step = tf.assign(tf.train.get_global_step(), initial_step)
+        return tf.train.Scaffold(init_fn=lambda _, session: session.run(step.op))
 
     return scaffold
 
