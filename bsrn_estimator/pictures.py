@@ -103,13 +103,14 @@ def _refuse_frames(image: Image.Image) -> None:
 
 
 def _decoded(image: Image.Image, path: str) -> Picture:
-    deep = image.tile and "16" in str(image.tile[0][3]) and image.mode in ("RGB", "RGBA", "LA")
+    stored = str(image.tile[0][3]) if image.tile else ""  # such as "RGB;16B"
+    deep = "16" in stored and image.mode in ("RGB", "RGBA", "LA")
     is_tiff = image.format == "TIFF"
     orientation = image.tag_v2.get(_ORIENTATION, 1) if is_tiff else None
     image.load()  # before any other decoder: Pillow refuses a picture that is cut short
     profile = image.info.get("icc_profile")
     if deep:
-        pixels = _sixteen_bits(path, image.mode)
+        pixels = _sixteen_bits(path, "LA" if stored.startswith("LA") else image.mode)
     else:
         pixels = _shallow(image)
     if not is_tiff:
@@ -157,9 +158,16 @@ def _shallow(image: Image.Image) -> np.ndarray:
     elif transparent:
         image = image.convert("LA")
     else:
-        image = image.convert("L" if grey else "RGB")
+        grey_palette = image.mode == "P" and _is_grey_palette(image)
+        image = image.convert("L" if grey or grey_palette else "RGB")
     pixels = np.asarray(image)
     return pixels.reshape(pixels.shape[:2] + (-1,))
+
+
+def _is_grey_palette(image: Image.Image) -> bool:
+    """Whether every colour of a palette is a grey."""
+    colours = image.convert("RGB").getcolors(256)
+    return all(red == green == blue for _, (red, green, blue) in colours)
 
 
 def _turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
