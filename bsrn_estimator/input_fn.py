@@ -20,6 +20,9 @@ from data_tools.imresize import enlarge
 _FOREVER = np.iinfo(np.int64).max
 # More than any scale: keeps the draws of a visit at different scales apart.
 _SCALE_SLOTS = 16
+# The mapped functions have no Python control flow on tensors. AutoGraph would find that out slowly,
+# and under TensorFlow 1.15 rewrite what py_func runs as well, which then takes four times as long.
+_as_it_stands = tf.autograph.experimental.do_not_convert
 
 
 def training_input_fn(
@@ -122,6 +125,7 @@ def evaluation_input_fn(data_dir: str, scales: Sequence[int]) -> Callable[[], tf
     """
     reader = RecordReader(data_dir, scales, "evaluation")
 
+    @_as_it_stands
     def picture(number: tf.Tensor) -> Tuple[Dict, Dict]:
         parsed = records.parse(_read(reader, number), scales)
         decode = _decoder(reader, parsed)
@@ -199,6 +203,7 @@ def _random(batches: Callable, config: Config, start_step: int) -> tf.data.Datas
         firsts = sampling.batches_before(config.seed, start_step, config.scales)
 
     def labelled(scale: int) -> tf.data.Dataset:
+        @_as_it_stands
         def label(batch):
             features = {name: batch[name] for name in batch if name != "hr"}
             return dict(features, scale=tf.constant(scale, tf.int32)), {"hr": batch["hr"]}
@@ -212,6 +217,7 @@ def _random(batches: Callable, config: Config, start_step: int) -> tf.data.Datas
         scale = sampling.scale_of_step(config.seed, step, config.scales)
         return np.int64(config.scales.index(scale))
 
+    @_as_it_stands
     def choice(step: tf.Tensor) -> tf.Tensor:
         index = tf.py_func(choose, [step], tf.int64, stateful=False)
         index.set_shape([])
@@ -227,6 +233,7 @@ def _random(batches: Callable, config: Config, start_step: int) -> tf.data.Datas
 def _joint(batches: Callable, config: Config, start_step: int) -> tf.data.Dataset:
     """Every step the next batch of every scale, their LR patches in one tensor."""
 
+    @_as_it_stands
     def join(*parts):
         features = {
             name: tf.concat([part[name] for part in parts], axis=0)
@@ -248,14 +255,16 @@ def _batches(
     parallel_calls: Optional[int],
 ) -> tf.data.Dataset:
     """The batches of one stream from number `first` on: "lr", "hr" and "key"."""
-    visit, surplus = stream.start(first)
+
+    @_as_it_stands
+    def visit(number: tf.Tensor) -> Tuple[Dict[str, tf.Tensor], ...]:
+        return _visit(reader, stream, number, patch_size)
+
+    number, surplus = stream.start(first)
     # This rank's visits, by number, without end.
-    dataset = tf.data.Dataset.range(visit, _FOREVER)
+    dataset = tf.data.Dataset.range(number, _FOREVER)
     # The work: read, decode, cut. In order, whatever thread is done first.
-    dataset = dataset.map(
-        lambda number: _visit(reader, stream, number, patch_size),
-        num_parallel_calls=parallel_calls or _cores(),
-    )
+    dataset = dataset.map(visit, num_parallel_calls=parallel_calls or _cores())
     # A visit is a list of patches, so this makes a list of batches, each of as many tiles as
     # patches: the one copy of the pixels. The data has no end, so nothing is dropped; it makes the
     # shapes static.
@@ -268,6 +277,7 @@ def _batches(
     return dataset.skip(surplus)
 
 
+@_as_it_stands
 def _listed(*batches: Dict[str, tf.Tensor]) -> tf.data.Dataset:
     """The elements of a list one after the other, which copies no pixel."""
     datasets = [tf.data.Dataset.from_tensors(batch) for batch in batches]
@@ -276,8 +286,8 @@ def _listed(*batches: Dict[str, tf.Tensor]) -> tf.data.Dataset:
 
 def _visit(
     reader: RecordReader, stream: sampling.Stream, number: tf.Tensor, patch_size: int
-) -> Dict[str, tf.Tensor]:
-    """The patches of one visit: "lr", "hr" and "key", each with the patches along axis 0."""
+) -> Tuple[Dict[str, tf.Tensor], ...]:
+    """The patches of one visit: "lr" and "hr" of each, and "key"."""
     scale, patches = stream.scale, stream.patches_per_tile
     visit = number * stream.rank_size + stream.rank
     parsed = records.parse(_read(reader, visit, stream.record), [scale])
@@ -342,6 +352,7 @@ def _bicubic(lr: tf.Tensor, scale: int) -> tf.Tensor:
     return enlarged
 
 
+@_as_it_stands
 def _without_key(batch: Dict[str, tf.Tensor]) -> Dict[str, tf.Tensor]:
     return {name: batch[name] for name in batch if name != "key"}
 
