@@ -9,8 +9,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
+import numpy as np
 from aiohttp import web
 
+from bsrn_estimator import upscale
 from bsrn_estimator.serve import page, pictures, rest
 from bsrn_estimator.serve.admission import ClientGone, Gate, attended, read_body
 from bsrn_estimator.serve.metrics import Metrics
@@ -138,9 +140,9 @@ class Service:
         threads = self._threads["large" if size > _LARGE else "small"]
         return await asyncio.get_event_loop().run_in_executor(threads, function, *arguments)
 
-    def _job(self, lr, scale: int) -> Job:
+    def _job(self, lr, scale: int, store) -> Job:
         height, width = lr.shape[:2]
-        return Job(lr, scale, tiles_of(height, width, self._tile_of(scale), self._overlap))
+        return Job(lr, scale, tiles_of(height, width, self._tile_of(scale), self._overlap), store)
 
     async def _run(self, jobs: list) -> list:
         """Results of `jobs`; leaving early takes them out of the line."""
@@ -166,19 +168,21 @@ class Service:
         height, width = await self._in_thread(0, pictures.look, body, most)
         pixels = height * width * wish.scale**2
         reserve(pixels)
-        lr = await self._in_thread(pixels, pictures.decode, body, most)
+        picture = await self._in_thread(pixels, pictures.decode, body, most)
         times.mark("decode")
         if wish.method == "bicubic":
-            result = await self._in_thread(pixels, pictures.bicubic, lr, wish.scale)
+            result = await self._in_thread(pixels, pictures.bicubic, picture, wish.scale)
             times.mark("bicubic")
         else:
-            job = self._job(lr, wish.scale)
+            job = self._job(picture.rgb(), wish.scale, picture.store)
             with self._followed(wish.ticket, job):
                 (result,) = await self._run([job])
             times.mark("queue", until=job.started)
             times.mark("network")
             self.metrics.upscaled(wish.scale, pixels)
-        encoded = await self._in_thread(pixels, pictures.encode, result, wish.encoding)
+        encoded = await self._in_thread(
+            pixels, pictures.encode, result, picture, wish.scale, wish.encoding
+        )
         times.mark("encode")
         media_type = pictures.ENCODINGS[wish.encoding][2]
         return web.Response(
@@ -240,7 +244,8 @@ class Service:
         reserve(pixels)
         for one in asked.pictures:
             lr.append(await self._in_thread(pixels, _decoded, model, one) if files else one)
-        results = await self._run([self._job(one, asked.scale) for one in lr])
+        store = upscale.to_uint8 if files else np.asarray
+        results = await self._run([self._job(one, asked.scale, store) for one in lr])
         self.metrics.upscaled(asked.scale, pixels)
         if files:
             results = [await self._in_thread(pixels, model.encode, one) for one in results]

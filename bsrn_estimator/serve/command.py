@@ -6,7 +6,8 @@ import logging
 import sys
 from typing import List, Optional
 
-from bsrn_estimator import upscale
+from bsrn_estimator import tiling, upscale
+from bsrn_estimator.config import SUPPORTED_SCALES
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.serve import server
 from bsrn_estimator.serve.admission import Gate, Limits
@@ -29,7 +30,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--model_name", default="bsrn", metavar="NAME", help="its name in /v1/models/NAME")
     add("--scales", default="", metavar="2,4", help="serve these alone; all of the export if empty")
     add("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 for the network")
-    add("--port", type=int, default=8501, help="port to listen on; 0 takes a free one")
+    add("--port", type=_port, default=8501, help="port to listen on; 0 takes a free one")
     add("--max_body_mb", type=_positive, default=limits.body_bytes / 2**20, help="largest body")
     add(
         "--max_pixels",
@@ -56,6 +57,13 @@ def _whole(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError("takes a whole number above 0, not %s" % text)
+    return value
+
+
+def _port(text: str) -> int:
+    value = int(text)
+    if not 0 <= value < 2**16:
+        raise argparse.ArgumentTypeError("takes a number from 0 to 65535, not %s" % text)
     return value
 
 
@@ -86,10 +94,10 @@ def _serve(flags) -> None:
         from bsrn_estimator.serve.app import Service
         from bsrn_estimator.serve.model import Model
 
-        tiling_of = _tile_of(flags)
+        tile_of = _tile_of(flags)
         model = Model(flags.model, scales, flags.max_pixels)
         model.warm_up()
-        asyncio.run(_run(flags, model, tiling_of, bound, Service))
+        asyncio.run(_run(flags, model, tile_of, bound, Service))
         model.close()
 
 
@@ -99,9 +107,8 @@ def _tile_of(flags):
     def tile_of(scale: int) -> int:
         return flags.tile or min(_TILE, upscale.default_tile(scale, flags.overlap))
 
-    from bsrn_estimator import tiling
-
-    tiling.windows(1, tile_of(8), flags.overlap)
+    for scale in SUPPORTED_SCALES:
+        tiling.windows(tile_of(scale) + 1, tile_of(scale), flags.overlap)
     return tile_of
 
 

@@ -159,6 +159,5 @@ def _listed(scales) -> str:
 
 def _reason(error) -> str:
     """The part of an op's error that speaks of the picture."""
-    text = str(error.message).split("\n")[0]
-    quoted = re.search(r"assertion failed: \[(.*?)\]", text)
-    return quoted.group(1) if quoted else re.sub(r"\{\{node .*?\}\}", "", text).strip()
+    asserted = re.search(r"assertion failed: \[(.*?)\]", error.message)
+    return asserted.group(1) if asserted else "it is damaged or cut short"

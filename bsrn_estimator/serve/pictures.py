@@ -1,27 +1,27 @@
 """Picture files in request bodies: looked at before they are decoded, decoded, and encoded."""
 
 import io
+import os
+import tempfile
 import warnings
 from typing import Tuple
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from bsrn_estimator import pictures
 from bsrn_estimator.errors import UserError
+from bsrn_estimator.png import PngWriter
 from bsrn_estimator.serve.refusal import Refusal
-from bsrn_estimator.serve.tiles import tiles_of
-from data_tools import imresize
-from data_tools.pictures import read_rgb
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
 # What a result can be sent as: the value of `format=`, Pillow's name and options, the media type.
+# Of these PNG alone holds 16 bit and JPEG no alpha.
 ENCODINGS = {
     "png": ("PNG", {"compress_level": 4}, "image/png"),
     "jpeg": ("JPEG", {"quality": 95, "subsampling": 0}, "image/jpeg"),
     "webp": ("WEBP", {"lossless": True, "method": 2}, "image/webp"),
 }
-# Side of the tiles that bicubic enlargement works on, and the context that makes them exact.
-_BICUBIC_TILE, _BICUBIC_OVERLAP = 256, 4
 
 
 def look(body: bytes, max_pixels: int) -> Tuple[int, int]:
@@ -75,49 +75,76 @@ def _too_large(max_pixels: int) -> str:
     return "at this scale %d pixels are the limit here." % max_pixels
 
 
-def decode(body: bytes, max_pixels: int) -> np.ndarray:
-    """The uint8 [height, width, 3] RGB picture in a file that `look` has let pass.
+def decode(body: bytes, max_pixels: int) -> pictures.Picture:
+    """The picture in a file that `look` has let pass.
 
     Raises:
-      Refusal: 422, the file is damaged or cut short.
+      Refusal: 422, the file is damaged or cut short, or of a form that is not supported.
     """
-    try:
-        return read_rgb(body, max_pixels=max_pixels)
-    except UserError:
-        raise Refusal(422, "The picture is damaged or cut short.") from None
+    # The reader takes files by name.
+    with tempfile.NamedTemporaryFile(prefix="bsrn-") as file:
+        file.write(body)
+        file.flush()
+        try:
+            return pictures.read(file.name, max_pixels)
+        except UserError as error:
+            reason = str(error)[len(file.name) :].strip()
+            raise Refusal(422, "The picture %s." % reason) from None
 
 
-def encode(picture: np.ndarray, encoding: str) -> bytes:
-    """A file of a uint8 [height, width, 3] picture; `encoding` is a key of ENCODINGS.
+def bicubic(picture: pictures.Picture, scale: int) -> np.ndarray:
+    """MATLAB's bicubic enlargement of the colours, [scale * height, scale * width, 1 or 3]."""
+    return _filled(pictures.enlarged_bands(picture.colours, scale), picture.colours, scale)
+
+
+def _filled(bands, pixels: np.ndarray, scale: int) -> np.ndarray:
+    """One array of the bands of the enlarged `pixels`."""
+    height, width, channels = pixels.shape
+    result = np.empty([scale * height, scale * width, channels], pixels.dtype)
+    begin = 0
+    for band in bands:
+        result[begin : begin + len(band)] = band
+        begin += len(band)
+    return result
+
+
+def encode(colours: np.ndarray, source: pictures.Picture, scale: int, encoding: str) -> bytes:
+    """A file of a result, with the alpha and the colour profile of its source.
+
+    Args:
+      colours: as `source` stores them, [scale * height, scale * width, 1 or 3].
+      source: what was enlarged.
+      scale: how many times.
+      encoding: a key of ENCODINGS.
 
     Raises:
       Refusal: 422, the format does not hold pictures of this size.
     """
+    if source.alpha is not None and encoding != "jpeg":
+        alpha = _filled(pictures.enlarged_bands(source.alpha, scale), source.alpha, scale)
+        colours = np.concatenate([colours, alpha], axis=2)
+    if source.bits == 16:
+        if encoding == "png":
+            return _sixteen_bits(colours, source.icc_profile)
+        colours = ((colours.astype(np.uint32) + 128) // 257).astype(np.uint8)
     name, options, _ = ENCODINGS[encoding]
     file = io.BytesIO()
+    image = Image.fromarray(colours[..., 0] if colours.shape[2] == 1 else colours)
     try:
-        Image.fromarray(picture).save(file, name, **options)
+        image.save(file, name, icc_profile=source.icc_profile, **options)
     except (OSError, ValueError):
         raise Refusal(
             422,
             "A result of %d x %d pixels does not fit in %s; ask for format=png."
-            % (picture.shape[1], picture.shape[0], name),
+            % (image.width, image.height, name),
         ) from None
     return file.getvalue()
 
 
-def bicubic(lr: np.ndarray, scale: int) -> np.ndarray:
-    """MATLAB's bicubic enlargement of a uint8 picture, tile by tile: the same numbers, less memory.
-
-    Args:
-      lr: uint8 [height, width, 3].
-      scale: how many times as large.
-
-    Returns:
-      uint8 [scale * height, scale * width, 3].
-    """
-    height, width = lr.shape[:2]
-    result = np.empty([scale * height, scale * width, 3], np.uint8)
-    for tile in tiles_of(height, width, _BICUBIC_TILE, _BICUBIC_OVERLAP):
-        tile.place(imresize.enlarge(tile.cut(lr), scale), result, scale)
-    return result
+def _sixteen_bits(pixels: np.ndarray, icc_profile) -> bytes:
+    with tempfile.TemporaryDirectory(prefix="bsrn-") as folder:
+        path = os.path.join(folder, "result.png")
+        with PngWriter(path, pixels.shape, 16, icc_profile) as writer:
+            writer.write(pixels)
+        with open(path, "rb") as file:
+            return file.read()

@@ -6,6 +6,7 @@ import signal
 import socket
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.serve.admission import Gate
@@ -28,12 +29,17 @@ def bind(host: str, port: int) -> socket.socket:
         bound = socket.socket(family, kind, protocol)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(address)
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
+    except OSError as error:
         raise UserError(
-            "--host=%s --port=%d cannot be listened on: %s; name another" % (host, port, reason)
+            "--host=%s --port=%d cannot be listened on: %s; name another"
+            % (host, port, error.strerror)
         ) from None
     return bound
+
+
+def _not_the_clients_fault(record: logging.LogRecord) -> bool:
+    """Whether a line of aiohttp's log is of interest: it writes one for each malformed request."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 async def run(service_of, bound: socket.socket, gate: Gate, grace: float, on_ready) -> None:
@@ -48,6 +54,7 @@ async def run(service_of, bound: socket.socket, gate: Gate, grace: float, on_rea
     """
     service = service_of()
     loop = asyncio.get_event_loop()
+    logging.getLogger("aiohttp.server").addFilter(_not_the_clients_fault)
     runner = web.AppRunner(service.app(), access_log=None, auto_decompress=False)
     await runner.setup()
     listener = await loop.create_server(runner.server, sock=bound, backlog=1024)

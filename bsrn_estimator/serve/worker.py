@@ -24,16 +24,24 @@ class Job:
     """One picture on its way through the network.
 
     Attributes:
-      lr: uint8 or float32 [height, width, 3], RGB in 0..255.
+      lr: [height, width, 3], RGB in 0..255.
       scale: the scale to run.
       tiles: how many tiles it has.
       done: how many of them have been through the network.
-      future: gives the result, [scale * height, scale * width, 3] and of the type of `lr`;
-        cancelling it takes the job out of the line.
+      future: gives the result, [scale * height, scale * width, channels]; cancelling it takes the
+        job out of the line.
       started: time.monotonic() of its first turn, or None.
     """
 
-    def __init__(self, lr: np.ndarray, scale: int, tiles: List):
+    def __init__(self, lr: np.ndarray, scale: int, tiles: List, store: Callable):
+        """Prepares a job; `Worker.submit` starts it.
+
+        Args:
+          lr: see above.
+          scale: see above.
+          tiles: its `tiles.Tile`s.
+          store: from float32 [h, w, 3] of the network to [h, w, channels] of the result.
+        """
         self.lr = lr
         self.scale = scale
         self.tiles = len(tiles)
@@ -42,6 +50,7 @@ class Job:
         self.started = None
         self._waiting = collections.deque(tiles)
         self._result = None
+        self._store = store
 
     @property
     def next_shape(self):
@@ -62,12 +71,11 @@ class Job:
 
     def place(self, tile, hr: np.ndarray) -> None:
         """Puts the network's picture of a tile where it belongs; the last one ends the job."""
+        hr = self._store(hr)
         if self._result is None:
             height, width = self.lr.shape[:2]
-            shape = [height * self.scale, width * self.scale, 3]
-            self._result = np.empty(shape, self.lr.dtype)
-        if self._result.dtype == np.uint8:
-            hr = np.clip(np.rint(hr), 0, 255)
+            shape = (height * self.scale, width * self.scale) + hr.shape[2:]
+            self._result = np.empty(shape, hr.dtype)
         tile.place(hr, self._result, self.scale)
         self.done += 1
         if self.done == self.tiles and self.future.set_running_or_notify_cancel():

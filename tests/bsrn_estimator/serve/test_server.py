@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import io
 import json
 import socket
 import struct
@@ -9,15 +10,18 @@ import zlib
 from urllib.parse import urlsplit
 
 import aiohttp
+import cv2
 import hypothesis
 import numpy as np
 import pytest
 from hypothesis import strategies
+from PIL import Image, ImageCms
 
 from data_tools.imresize import enlarge
 from tests.bsrn_estimator.serve.support import file_of, pixels, random_picture, same
 
 PREDICT = "/v1/models/bsrn:predict"
+PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
 def b64(file: bytes):
@@ -53,6 +57,39 @@ def test_upscale_of_many_tiles_is_the_untiled_picture(server, expected):
     lr = random_picture(3, 150, 131)
     body = server.ask("/upscale?scale=2", file_of(lr))[2]
     assert same(pixels(body), expected.uint8(lr, 2))
+
+
+def test_upscale_keeps_grey_alpha_depth_and_profile(server, expected):
+    lr = random_picture(12, 8, 9)
+    grey = np.repeat(lr[..., :1], 3, axis=2)
+    for colours, of in ((lr, lr), (lr[..., 0], grey)):
+        body = server.ask("/upscale?scale=2", file_of(colours, icc_profile=PROFILE))[2]
+        wanted = expected.rgb(of, 2)
+        if colours.ndim == 2:
+            wanted = wanted @ [0.299, 0.587, 0.114]
+        assert same(pixels(body), np.rint(wanted))
+    alpha = np.dstack([lr, lr[..., :1]])
+    for encoding in ("png", "webp"):
+        body = server.ask("/upscale?scale=2&format=" + encoding, file_of(alpha))[2]
+        got = pixels(body)
+        np.testing.assert_array_equal(got[..., 3], enlarge(lr[..., 0], 2))
+        visible = got[..., 3] > 0
+        assert same(got[visible][:, :3], expected.uint8(lr, 2)[visible])
+    wide = cv2.imencode(".png", lr[..., ::-1].astype(np.uint16) * 257)[1].tobytes()
+    body = server.ask("/upscale?scale=2", wide)[2]
+    got = cv2.imdecode(np.frombuffer(body, np.uint8), cv2.IMREAD_UNCHANGED)[..., ::-1]
+    np.testing.assert_allclose(got, expected.rgb(lr, 2) * 257, atol=2)
+
+
+def test_upscale_keeps_the_colour_profile_and_applies_the_orientation(server, expected):
+    lr = random_picture(13, 8, 9)
+    body = server.ask("/upscale?scale=2", file_of(lr, icc_profile=PROFILE))[2]
+    with Image.open(io.BytesIO(body)) as picture:
+        assert picture.info["icc_profile"] == PROFILE
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    body = server.ask("/upscale?scale=2", file_of(lr, exif=exif.tobytes()))[2]
+    assert same(pixels(body), expected.uint8(np.rot90(lr, -1), 2))
 
 
 def test_bicubic_is_that_of_the_data_tools(server):
@@ -126,10 +163,10 @@ def chunk(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
-def bomb(side: int) -> bytes:
-    """A PNG of one bit a pixel, whole and small, and large once decoded."""
+def bomb(side: int, rows: int = None) -> bytes:
+    """A PNG of one bit a pixel, small, and large once decoded; whole unless `rows` cuts it."""
     header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
-    packed = zlib.compress(bytes(side * (1 + (side + 7) // 8)), 9)
+    packed = zlib.compress(bytes((rows or side) * (1 + (side + 7) // 8)), 9)
     parts = (chunk(b"IHDR", header), chunk(b"IDAT", packed), chunk(b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
@@ -190,9 +227,9 @@ def test_compressed_and_endless_bodies_are_refused(server):
 def test_bombs_leave_the_memory_bounded(server):
     server.ask("/upscale?scale=2", GOOD)
     before = server.memory()
-    # As pixels, 900 MB; in the file, 110 kB.
-    assert server.refused("/upscale?scale=2", bomb(30000))[0] == 413
-    assert server.refused("/upscale?scale=2&method=bicubic", bomb(60000)[:2000])[0] == 413
+    # Decoded, 770 MB; in the file, 32 kB.
+    assert server.refused("/upscale?scale=2", bomb(16000))[0] == 413
+    assert server.refused("/upscale?scale=2&method=bicubic", bomb(60000, rows=9))[0] == 413
     assert server.memory() - before < 64 * 2**20
 
 
@@ -288,11 +325,15 @@ def raw(server, content: bytes) -> bytes:
 
 JSON = strategies.recursive(
     strategies.none() | strategies.booleans() | strategies.floats() | strategies.text(max_size=5),
-    lambda inner: strategies.lists(inner, max_size=3)
-    | strategies.dictionaries(
-        strategies.sampled_from(["instances", "inputs", "signature_name", "b64", "lr", "bytes"]),
-        inner,
-        max_size=3,
+    lambda inner: (
+        strategies.lists(inner, max_size=3)
+        | strategies.dictionaries(
+            strategies.sampled_from(
+                ["instances", "inputs", "signature_name", "b64", "lr", "bytes"]
+            ),
+            inner,
+            max_size=3,
+        )
     ),
     max_leaves=12,
 )

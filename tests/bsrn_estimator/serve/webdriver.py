@@ -49,7 +49,11 @@ class Browser:
 
     def run(self, script: str):
         """The value of a JavaScript expression."""
-        return self._call("POST", "/execute/sync", script="return " + script, args=[])
+        return self.execute("return " + script)
+
+    def execute(self, script: str):
+        """What the body of a JavaScript function returns."""
+        return self._call("POST", "/execute/sync", script=script, args=[])
 
     def wait(self, script: str, seconds: float = 30):
         """The value of an expression once it is true."""
