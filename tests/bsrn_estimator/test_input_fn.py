@@ -110,7 +110,7 @@ def test_patches_of_a_tile_differ(data_dir):
 
 
 def test_every_position_comes_up(data_dir):
-    elements = training(data_dir, 400, config(scales=(4,)))
+    elements = training(data_dir, 300, config(scales=(4,)))
     places = {key for features, _ in elements for key in keys_of_patches(features["lr"])}
     expected = {
         (number, y, x)
@@ -119,7 +119,7 @@ def test_every_position_comes_up(data_dir):
         for x in range(width // 4 - PATCH + 1)
     }
     assert places <= expected
-    assert len(places) > 0.9 * len(expected)
+    assert len(places) > 0.85 * len(expected)
     # The first and the last row and column of the largest tile.
     rows, columns = zip(*(place[1:] for place in places if place[0] == 2))
     assert (min(rows), max(rows), min(columns), max(columns)) == (0, 10, 0, 4)
@@ -165,13 +165,14 @@ def test_the_number_of_threads_changes_nothing(data_dir, schedule):
 
 
 @pytest.mark.parametrize("schedule", ["random", "joint"])
-@pytest.mark.parametrize("step", [1, 7, 8, 17])
-def test_resumed_training_goes_on_with_the_same_data(data_dir, schedule, step):
+def test_resumed_training_goes_on_with_the_same_data(data_dir, schedule):
     settings = config(scales=(2, 3), schedule=schedule)
     options = dict(patches_per_tile=3, rank=1, rank_size=2)
-    whole = training(data_dir, 24, settings, **options)
-    rest = training(data_dir, 24 - step, settings, start_step=step, **options)
-    assert same(whole[step:], rest)
+    whole = training(data_dir, 19, settings, **options)
+    # A block has 6 batches: within the first, at the end of one, past some.
+    for step in (1, 6, 17):
+        rest = training(data_dir, 19 - step, settings, start_step=step, **options)
+        assert same(whole[step:], rest)
 
 
 def test_a_late_start_is_as_quick_as_an_early_one(data_dir):
@@ -230,8 +231,10 @@ def test_shapes_are_static(data_dir):
     }
 
 
-@pytest.mark.parametrize("options", [{}, {"scales": (2,)}, {"schedule": "joint"}])
-@pytest.mark.parametrize("with_keys", [True, False])
+@pytest.mark.parametrize(
+    "options, with_keys",
+    [({}, True), ({"scales": (2,)}, False), ({"schedule": "joint"}, False)],
+)
 def test_synthetic_input_has_the_structure_of_training(data_dir, options, with_keys):
     settings = config(**options)
     synthetic = input_fn.synthetic_input_fn(settings, with_keys)
