@@ -5,20 +5,19 @@ import sys
 import time
 from typing import Callable, Dict, Optional
 
+import numpy as np
 from tqdm import tqdm
 
 from bsrn_estimator import model_fn
 from bsrn_estimator.compat import tf
 from bsrn_estimator.interruption import Interruption
 
-_PREFIX = "training/"
-
-
 class TrainingHook(tf.train.SessionRunHook):
     """Writes the curves of training and shows its progress.
 
     It fetches the same tensors in every step (`model_fn.TRAINING_TENSORS`), so a session has one
-    fetch set. A value of the step that makes `global_step` N is written at N.
+    fetch set. A value of the step that makes `global_step` N is written at N, the mean where
+    there are replicas.
 
     Args:
       model_dir: where the events go; None writes none.
@@ -49,8 +48,9 @@ class TrainingHook(tf.train.SessionRunHook):
         self._excluded = 0.0
 
     def begin(self) -> None:
-        tensors = tf.get_collection(model_fn.TRAINING_TENSORS)
-        self._fetches = {t.op.name.split(_PREFIX, 1)[1]: t for t in tensors}
+        self._fetches = {}
+        for name, tensor in tf.get_collection(model_fn.TRAINING_TENSORS):
+            self._fetches.setdefault(name, []).append(tensor)
         self._writer = None
         if self._model_dir:
             self._writer = tf.summary.FileWriterCache.get(self._model_dir)
@@ -74,7 +74,7 @@ class TrainingHook(tf.train.SessionRunHook):
         return tf.train.SessionRunArgs(self._fetches)
 
     def after_run(self, _context, values) -> None:
-        results = values.results
+        results = {name: np.mean(of_replicas) for name, of_replicas in values.results.items()}
         step = int(results["step"])
         if step // self._summary_steps > self._summary_mark.step // self._summary_steps:
             self._write(step, results)

@@ -8,7 +8,8 @@ from bsrn_estimator import evaluation, network, optimization, schedules
 from bsrn_estimator.compat import tf
 from bsrn_estimator.config import Config
 
-# Tensors of a training step that the hooks fetch and write, each named as TensorBoard shows it.
+# The collection of what the hooks fetch in a training step and write: pairs of a name, as
+# TensorBoard shows it, and a scalar; replicas add a pair of the same name each.
 TRAINING_TENSORS = "bsrn_training_tensors"
 
 
@@ -59,9 +60,8 @@ def _train(features, loss_of: Callable, config: Config, wrap_optimizer, scaffold
     values.update(parts)
     if "scale" in features:
         values["scale"] = features["scale"]
-    with tf.name_scope(None):
-        for name, tensor in values.items():
-            tf.add_to_collection(TRAINING_TENSORS, tf.identity(tensor, name="training/" + name))
+    for name, tensor in values.items():
+        tf.add_to_collection(TRAINING_TENSORS, (name, tensor))
     return tf.estimator.EstimatorSpec(
         tf.estimator.ModeKeys.TRAIN, loss=loss, train_op=train_op, scaffold=scaffold()
     )

@@ -1,5 +1,7 @@
 """NVIDIA GPUs: one, or several that train as replicas of one network."""
 
+from typing import List
+
 from bsrn_estimator.compat import TF2, tf
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.platforms.base import Platform, RunOptions
@@ -37,6 +39,10 @@ class GpuPlatform(Platform):
         self.default_schedule = "random" if replicas == 1 else "joint"
         self._mixed_precision = mixed_precision
 
+    def devices(self) -> List[str]:
+        """The devices that train together."""
+        return ["/gpu:%d" % index for index in range(self.batches_per_step)]
+
     def session_config(self, options: RunOptions) -> "tf.ConfigProto":
         config = super().session_config(options)
         config.gpu_options.allow_growth = True
@@ -45,8 +51,8 @@ class GpuPlatform(Platform):
     def training_estimator(self, model_fn, options: RunOptions) -> "tf.estimator.Estimator":
         config = self.run_config(options)
         if self.batches_per_step > 1:
-            devices = ["/gpu:%d" % index for index in range(self.batches_per_step)]
-            config = config.replace(train_distribute=tf.distribute.MirroredStrategy(devices))
+            mirrored = tf.distribute.MirroredStrategy(self.devices())
+            config = config.replace(train_distribute=mirrored)
         return tf.estimator.Estimator(model_fn, config=config)
 
     def wrap_optimizer(self, optimizer):

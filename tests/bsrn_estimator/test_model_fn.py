@@ -29,8 +29,7 @@ def _trained(config, steps):
         features, labels = tf.data.make_one_shot_iterator(data).get_next()
         spec = model_fn.build(config)(features, labels, MODES.TRAIN)
         assert spec.loss.shape == [] and spec.loss.dtype == tf.float32
-        tensors = tf.get_collection(model_fn.TRAINING_TENSORS)
-        fetches = {tensor.op.name: tensor for tensor in tensors}
+        fetches = dict(tf.get_collection(model_fn.TRAINING_TENSORS))
         gradients = tf.gradients(spec.loss, tf.trainable_variables())
         assert all(gradient is not None for gradient in gradients)
         values = []
@@ -45,17 +44,17 @@ def _trained(config, steps):
 def test_training_offers_its_values_by_name(schedule):
     config = dataclasses.replace(CONFIG, scale_schedule=schedule)
     values = _trained(config, steps=3)
-    assert [int(step["training/step"]) for step in values] == [1, 2, 3]
+    assert [int(step["step"]) for step in values] == [1, 2, 3]
     if schedule == "random":
-        parts = ["training/loss/recursion_2", "training/loss/recursion_4"]
-        assert {int(step["training/scale"]) for step in values} <= {2, 3}
+        parts = ["loss/recursion_2", "loss/recursion_4"]
+        assert {int(step["scale"]) for step in values} <= {2, 3}
     else:
-        parts = ["training/loss/x%d/recursion_%d" % (s, r) for s in (2, 3) for r in (2, 4)]
+        parts = ["loss/x%d/recursion_%d" % (s, r) for s in (2, 3) for r in (2, 4)]
     for step in values:
         weights = np.array(config.output_weights)
         l1 = np.array([step[name] for name in parts]).reshape(-1, len(weights))
-        np.testing.assert_allclose(step["training/loss/total"], (l1 @ weights).mean(), rtol=1e-5)
-        assert step["training/learning_rate"] == np.float32(1e-4)
+        np.testing.assert_allclose(step["loss/total"], (l1 @ weights).mean(), rtol=1e-5)
+        assert step["learning_rate"] == np.float32(1e-4)
 
 
 def test_evaluation_has_a_mean_for_each_scale_and_metric():
