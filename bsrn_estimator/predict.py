@@ -184,13 +184,13 @@ class _Job:
             path = report.save(content, self._options.output_dir)
             print(report.table(content))
             print("wrote %s" % printable(path))
-        parts = ["%d results written" % self._made]
+        parts = ["%d result%s written" % (self._made, "" if self._made == 1 else "s")]
         if self._found:
             parts.append("%d were finished before" % self._found)
         folder = printable(self._options.output_dir)
         print("%s to %s" % (", ".join(parts), folder), flush=True)
         if self._failed:
-            print("%d pictures were skipped, see above" % len(self._failed), file=sys.stderr)
+            print("%d of the pictures were skipped, see above" % len(self._failed), file=sys.stderr)
         return 1 if self._failed else 0
 
     def _tiles_of(self, file: PictureFile) -> int:
