@@ -176,7 +176,7 @@ def _checked(model_fn: Callable) -> Callable:
         spec = model_fn(features=features, labels=labels, mode=mode)
         if mode == tf.estimator.ModeKeys.TRAIN:
             scalars = [tensor for _, tensor in tf.get_collection(model_fn_module.TRAINING_TENSORS)]
-            graph_check.check([spec.train_op, spec.loss] + [tensor for _, tensor in scalars])
+            graph_check.check([spec.train_op, spec.loss] + scalars)
         return spec
 
     return checked
