@@ -74,6 +74,7 @@ def table(description: checkpoints.Description) -> List[str]:
     step = description.global_step
     lines.append("global_step     %s" % ("not saved" if step is None else step))
     lines.append("optimizer       %s" % ("Adam" if description.has_optimizer else "not saved"))
+    lines.append("moving average  %s" % ("of every weight" if description.is_averaged else "none"))
     lines.append("")
     rows = [(n, "x".join(str(d) for d in description.shapes[n])) for n in description.weights]
     width = max(len(name) for name, _ in rows)
@@ -100,7 +101,8 @@ def write_reference(prefix: str, out: str, weights_only: bool = False) -> List[s
     Args:
       prefix: path prefix of a whole checkpoint.
       out: path prefix of the new one; its folder is made where it is missing.
-      weights_only: leaves the state of Adam out.
+      weights_only: leaves the state of Adam out, and takes the moving averages of the weights
+        where there are some; with its state go the weights as training goes on with them.
 
     Returns:
       The names of the variables written.
@@ -128,7 +130,8 @@ def write_reference(prefix: str, out: str, weights_only: bool = False) -> List[s
                 shape_and_slices=[""] * len(names),
                 tensors=values,
             )
-            session.run(save, dict(zip(values, map(reader.get_tensor, names))))
+            sources = map(description.trained, names) if weights_only else names
+            session.run(save, dict(zip(values, map(reader.get_tensor, sources))))
         # The index last: what has an index is whole.
         for ending in (".data-00000-of-00001", ".index"):
             os.replace(aside + ending, out + ending)

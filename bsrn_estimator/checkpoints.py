@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 _SLOTS = ("/Adam", "/Adam_1")
+_AVERAGE = "/ExponentialMovingAverage"
 _POWERS = ("beta1_power", "beta2_power")
 _LAST_CONV = "generator/last_conv/"
 _LISTED = 4
@@ -76,6 +77,15 @@ class Description:
         """Names of the variables of Adam, as far as they are there, in order."""
         slots = [name + slot for name in self.weights for slot in _SLOTS]
         return [name for name in list(_POWERS) + slots if name in self.shapes]
+
+    @property
+    def is_averaged(self) -> bool:
+        """Whether the moving average of every weight is there."""
+        return all(name + _AVERAGE in self.shapes for name in self.weights)
+
+    def trained(self, weight: str) -> str:
+        """The name of what training made of a weight: its moving average, where there is one."""
+        return weight + _AVERAGE if self.is_averaged else weight
 
     @property
     def parameters(self) -> int:
@@ -121,7 +131,8 @@ def describe(prefix: str) -> Description:
 
 def _weights(names) -> List[str]:
     """Those of `names` that are weights of the network, in order."""
-    return sorted(n for n in names if n.startswith("generator/") and not n.endswith(_SLOTS))
+    beside = _SLOTS + (_AVERAGE,)
+    return sorted(n for n in names if n.startswith("generator/") and not n.endswith(beside))
 
 
 def config_of(
@@ -269,6 +280,9 @@ def initial_weights(
     def scaffold():
         # Not by a Saver: this alone reaches every replica of a variable.
         tf.train.init_from_checkpoint(prefix, _variables(config, description, with_optimizer))
+        averages = _averages(config, description)
+        if averages:
+            tf.train.init_from_checkpoint(prefix, averages)
         if not initial_step:
             return tf.train.Scaffold()
         step = tf.assign(tf.train.get_global_step(), initial_step)
@@ -312,13 +326,27 @@ def reading_scaffold(prefix: str, config: Config) -> Callable:
 
 def _variables(config: Config, description: Description, with_optimizer: bool) -> Dict:
     """The variables of the default graph that `description` has values for, by saved name."""
-    variables = {_name(v): v for v in tf.trainable_variables("generator/")}
-    if with_optimizer:
-        for variable in tf.global_variables():
-            name = _name(variable)
-            if name in _POWERS or (name.startswith("generator/") and name.endswith(_SLOTS)):
-                variables[name] = variable
-    return {_saved_name(name, config, description): v for name, v in variables.items()}
+    weights = {
+        _saved_name(_name(v), config, description): v for v in tf.trainable_variables("generator/")
+    }
+    if not with_optimizer:
+        return {description.trained(name): variable for name, variable in weights.items()}
+    for variable in tf.global_variables():
+        name = _name(variable)
+        if name in _POWERS or (name.startswith("generator/") and name.endswith(_SLOTS)):
+            weights[_saved_name(name, config, description)] = variable
+    return weights
+
+
+def _averages(config: Config, description: Description) -> Dict:
+    """The moving averages in the default graph, by the saved name of what they start from."""
+    found = {}
+    for variable in tf.global_variables():
+        name = _name(variable)
+        if name.endswith(_AVERAGE):
+            weight = _saved_name(name[: -len(_AVERAGE)], config, description)
+            found[description.trained(weight)] = variable
+    return found
 
 
 def _saved_name(name: str, config: Config, description: Description) -> str:

@@ -36,6 +36,9 @@ class Config:
       learning_rate_decay_steps: length of one stair of the schedule, in steps.
       clip_norm: largest L2 norm of the gradient of one tensor; 0 switches clipping off.
       adam_epsilon: Adam's epsilon.
+      ema_decay: decay of the exponential moving average of the weights, which is what evaluation,
+        prediction and export then use; early on (1 + step) / (10 + step) where that is less. 0
+        keeps no average.
       seed: seed of the initial weights and of every random draw of the training data.
 
     Raises:
@@ -57,6 +60,7 @@ class Config:
     learning_rate_decay_steps: int = 200000
     clip_norm: float = 5.0
     adam_epsilon: float = 1e-8
+    ema_decay: float = 0.0
     seed: int = 1
 
     def __post_init__(self) -> None:
@@ -92,8 +96,8 @@ class Config:
             yield value >= bound, "--%s must be at least %s, not %s" % (name, bound, value)
         yield (
             self.recursions % self.recursion_frequency == 0,
-            "--recursions=%d must be a multiple of --recursion_frequency=%d, or the last recursions "
-            "would have no output" % (self.recursions, self.recursion_frequency),
+            "--recursions=%d must be a multiple of --recursion_frequency=%d, or the last "
+            "recursions would have no output" % (self.recursions, self.recursion_frequency),
         )
         yield (
             self.scale_schedule in SCALE_SCHEDULES,
@@ -102,7 +106,12 @@ class Config:
         )
         for name in ("learning_rate", "adam_epsilon"):
             value = getattr(self, name)
-            yield value > 0, "--%s must be above 0, not %s" % (name, value)
+            finite = 0 < value < float("inf")
+            yield finite, "--%s must be above 0 and finite, not %s" % (name, value)
+        yield (
+            0 <= self.ema_decay < 1,
+            "--ema_decay must be at least 0 and below 1, not %s" % self.ema_decay,
+        )
         yield (
             0 < self.learning_rate_decay <= 1,
             "--learning_rate_decay must be above 0 and at most 1, not %s"

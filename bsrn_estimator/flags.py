@@ -119,6 +119,11 @@ def _define_recipe() -> None:
         "clip_norm", _DEFAULTS.clip_norm, "largest norm of a tensor's gradient; 0 clips nothing"
     )
     flags.DEFINE_float("adam_epsilon", _DEFAULTS.adam_epsilon, "Adam's epsilon")
+    flags.DEFINE_float(
+        "ema_decay",
+        _DEFAULTS.ema_decay,
+        "decay of the moving average of the weights that is evaluated and exported; 0 for none",
+    )
     flags.DEFINE_integer(
         "seed", _DEFAULTS.seed, "seed of the first weights and of every draw of training data"
     )
@@ -251,6 +256,8 @@ def check() -> None:
         raise UserError("--initial_step says where --checkpoint stood; give --checkpoint too")
     if not FLAGS.use_npu:
         npu_options.refuse_given(FLAGS)
+    if FLAGS.ema_decay and FLAGS.replicas > 1:
+        raise UserError("--ema_decay is for one device; leave it out with --replicas")
     if FLAGS.use_npu and FLAGS.device == "gpu":
         raise UserError("--use_npu and --device=gpu contradict each other; give one of them")
 

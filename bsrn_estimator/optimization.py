@@ -24,7 +24,8 @@ def train_op(
 
     To be called outside of any name or variable scope: only then do Adam's variables have the names
     of the reference implementation (`beta1_power`, `beta2_power`, and `/Adam`, `/Adam_1` after the
-    name of each weight), so that its optimizer state loads as it is.
+    name of each weight), so that its optimizer state loads as it is. With `config.ema_decay` there
+    is a further variable for each weight, `/ExponentialMovingAverage` after its name.
 
     Args:
       loss: float scalar; every weight of the network takes part in its graph, be it in a branch
@@ -40,8 +41,14 @@ def train_op(
     optimizer = wrap(tf.train.AdamOptimizer(rate, epsilon=config.adam_epsilon))
     # Gated, as `tf.gradients` is not: with the latter a weight may be overwritten in place while
     # back-propagation through another recursion still reads it, and no two runs are the same.
-    gradients = optimizer.compute_gradients(loss, tf.trainable_variables("generator/"))
-    return optimizer.apply_gradients(_clipped(gradients, config.clip_norm), global_step), rate
+    weights = tf.trainable_variables("generator/")
+    gradients = optimizer.compute_gradients(loss, weights)
+    applied = optimizer.apply_gradients(_clipped(gradients, config.clip_norm), global_step)
+    if not config.ema_decay:
+        return applied, rate
+    with tf.control_dependencies([applied]):
+        average = tf.train.ExponentialMovingAverage(config.ema_decay, num_updates=global_step)
+        return average.apply(weights), rate
 
 
 def _clipped(gradients, clip_norm: float):
