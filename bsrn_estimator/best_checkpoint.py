@@ -2,6 +2,7 @@
 
 import glob
 import json
+import math
 import os
 import shutil
 from typing import Any, Dict
@@ -13,9 +14,12 @@ _RECORD = "best.json"
 
 
 def mean_psnr(metrics: Dict[str, Any]) -> float:
-    """The mean over scales of `psnr_y` of an evaluation (its metrics.json), in dB."""
+    """The mean over scales of `psnr_y` of an evaluation (its metrics.json), in dB.
+
+    It is -inf where a scale has none, as the network of a run that diverged.
+    """
     values = [scale["psnr_y"] for scale in metrics["scales"].values()]
-    return sum(values) / len(values)
+    return -math.inf if None in values else sum(values) / len(values)
 
 
 def keep_if_best(model_dir: str, checkpoint: str, metrics: Dict[str, Any], config: Config) -> bool:
@@ -35,6 +39,8 @@ def keep_if_best(model_dir: str, checkpoint: str, metrics: Dict[str, Any], confi
     """
     folder = os.path.join(model_dir, FOLDER)
     psnr = mean_psnr(metrics)
+    if psnr == -math.inf:
+        return False
     try:
         with open(os.path.join(folder, _RECORD)) as file:
             if json.load(file)["mean_psnr_y"] >= psnr:

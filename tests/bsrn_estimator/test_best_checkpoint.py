@@ -38,3 +38,10 @@ def test_keeps_the_highest_mean_over_scales(tmp_path):
     assert (best / "model.ckpt-30.index").read_text() == "index of 30"
     assert not (best / "model.ckpt-10.index").exists()
     assert sorted(p.name for p in tmp_path.iterdir() if "." in p.name and p.is_dir()) == []
+
+
+def test_a_network_without_a_figure_is_never_the_best(tmp_path):
+    checkpoint = _checkpoint(tmp_path, 10)
+    metrics = _metrics(10, 30.0, None)
+    assert not best_checkpoint.keep_if_best(str(tmp_path), checkpoint, metrics, Config())
+    assert not (tmp_path / "best").exists()
