@@ -1,0 +1,150 @@
+"""The launch of several ranks by its script: two real processes train one network."""
+
+import glob
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from bsrn_estimator import input_fn, sampling, schedules
+from bsrn_estimator.compat import tf
+from bsrn_estimator.config import Config
+from tests import npu_double, tiny
+from tests.bsrn_estimator.platforms.test_rank_table import table
+
+_CONFIG = Config(
+    scales=(2, 3),
+    conv_features=3,
+    state_features=2,
+    recursions=1,
+    batch_size=2,
+    patch_size=5,
+    scale_schedule="joint",
+    clip_norm=0.5,
+)
+
+
+@pytest.fixture(scope="module")
+def setting(root, tmp_path_factory):
+    """What both ranks need: records, rank table, the double; and a function that starts them."""
+    folder = tmp_path_factory.mktemp("ranks")
+    data = tiny.write_records(folder / "train", "training", [(40, 50), (37, 45), (48, 48)], (2, 3))
+    (folder / "ranks.json").write_text(json.dumps(table(ranks=2)))
+    double = npu_double.build("r1.8.0", str(folder / "double"))
+    network = {name: getattr(_CONFIG, name) for name in ("batch_size", "patch_size", "clip_norm")}
+    network.update(conv_features=3, state_features=2, recursions=1, scales="2,3")
+
+    def start(name, steps, **variables):
+        exchange = folder / (name + "-exchange")
+        exchange.mkdir()
+        environ = dict(os.environ, PYTHON=sys.executable, PYTHONPATH=double)
+        environ.update(NPU_DOUBLE_EXCHANGE=str(exchange), **variables)
+        command = ["bash", str(root / "scripts" / "run_npu_8p.sh"), "--ranks=2"]
+        command += ["--rank_table=%s" % (folder / "ranks.json")]
+        command += ["--log_dir=%s" % (folder / (name + "-logs")), "--", "--mode=train"]
+        command += ["--%s=%s" % pair for pair in network.items()]
+        command += ["--data_dir=" + data, "--model_dir=%s" % (folder / name), "--log_steps=1"]
+        command += ["--train_steps=%d" % steps, "--save_checkpoints_steps=1"]
+        command += ["--evaluation_steps=1", "--summary_steps=1"]
+        process = subprocess.Popen(
+            command,
+            cwd=str(folder),
+            env=environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            universal_newlines=True,
+        )
+        return process, folder / name
+
+    start.data = data
+    return start
+
+
+def _tensors(model_dir, step):
+    return tf.train.load_checkpoint(str(model_dir / ("model.ckpt-%d" % step)))
+
+
+def _mean_gradients(data, model_dir):
+    """Mean over two ranks of the gradients at the first weights, computed without npu_bridge."""
+    found = []
+    for rank in range(2):
+        with tf.Graph().as_default(), tf.Session() as session:
+            read = input_fn.training_input_fn(data, _CONFIG, rank=rank, rank_size=2)
+            iterator = tf.data.make_initializable_iterator(read())
+            features, labels = iterator.get_next()
+            loss, _ = schedules.joint_loss(features, labels, _CONFIG)
+            weights = tf.trainable_variables()
+            gradients = tf.gradients(loss, weights)
+            session.run(iterator.initializer)
+            first = _tensors(model_dir, 0)
+            for weight in weights:
+                weight.load(first.get_tensor(weight.op.name), session)
+            values, key = session.run([gradients, features["key"]])
+            found.append((dict(zip([w.op.name for w in weights], values)), key))
+    assert not np.array_equal(found[0][1], found[1][1])
+    return {name: (found[0][0][name] + found[1][0][name]) / 2 for name in found[0][0]}
+
+
+def test_two_ranks_train_one_network(setting):
+    process, model_dir = setting("both", 2)
+    output, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    assert "step 2 of 2" in output
+    second_log = (model_dir.parent / "both-logs" / "rank_1.log").read_text()
+    assert "step 2 of 2" in second_log
+    # Both ranks made the same two steps, and one of them wrote.
+    assert len(glob.glob(str(model_dir / "events.*"))) == 1
+    state = tf.train.get_checkpoint_state(str(model_dir))
+    assert [os.path.basename(path) for path in state.all_model_checkpoint_paths] == [
+        "model.ckpt-0",
+        "model.ckpt-1",
+        "model.ckpt-2",
+    ]
+    # Adam's first moment after one step is a tenth of the gradient: averaged, then clipped.
+    trained = _tensors(model_dir, 1)
+    for name, gradient in _mean_gradients(setting.data, model_dir).items():
+        clipped = gradient * min(1.0, _CONFIG.clip_norm / np.linalg.norm(gradient))
+        np.testing.assert_allclose(
+            trained.get_tensor(name + "/Adam"), 0.1 * clipped, rtol=1e-4, atol=1e-6, err_msg=name
+        )
+
+
+def test_a_wrong_rank_table_starts_nothing(setting, root, tmp_path):
+    wrong = table(ranks=2)
+    wrong["server_list"][0]["device"][1]["rank_id"] = "0"
+    (tmp_path / "wrong.json").write_text(json.dumps(wrong))
+    done = subprocess.run(
+        [
+            "bash",
+            str(root / "scripts" / "run_npu_8p.sh"),
+            "--ranks=2",
+            "--rank_table=%s" % (tmp_path / "wrong.json"),
+        ],
+        cwd=str(tmp_path),
+        env=dict(os.environ, PYTHON=sys.executable),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: rank table") and "each of the ranks 0 to 1" in done.stderr
+    assert os.listdir(str(tmp_path)) == ["wrong.json"]
+
+
+@pytest.mark.parametrize("rank_size", [2, 8])
+@pytest.mark.parametrize("records", [7, 24])
+def test_ranks_share_out_the_records(rank_size, records):
+    """Of the visits that one process would make, each is made by one rank."""
+    common = dict(
+        seed=3, scale=2, records=records, batch_size=2, patches_per_tile=1, groups_in_play=1
+    )
+    streams = [
+        sampling.Stream(rank=rank, rank_size=rank_size, **common) for rank in range(rank_size)
+    ]
+    # As many visits a rank as make whole epochs for all of them together.
+    visits = [[stream.visit(number) for number in range(records)] for stream in streams]
+    assert sorted(sum(visits, [])) == list(range(rank_size * records))
+    read = [stream.record(visit) for stream, own in zip(streams, visits) for visit in own]
+    assert sorted(read) == sorted(rank_size * list(range(records)))
