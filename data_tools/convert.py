@@ -6,7 +6,6 @@ import errno
 import functools
 import os
 import signal
-import sys
 import time
 from typing import Iterator, List, Optional, Tuple
 
@@ -102,7 +101,7 @@ def convert(options: Options) -> Result:
         raise UserError(_refusal(problems))
     if not pictures:
         raise UserError("no picture is left to convert: " + _refusal(problems))
-    with _no_space_is_said(options.output_dir, pictures), _stop_requests() as stop:
+    with _disk_errors_are_said(options.output_dir), _stop_requests() as stop:
         with Output(options.output_dir, options.split, _settings(options)) as output:
             output.resume(pictures)
             _write_shards(output, pictures, options, stop)
@@ -208,17 +207,18 @@ def _text(value) -> str:
 
 
 @contextlib.contextmanager
-def _no_space_is_said(folder: str, pictures: List[Picture]) -> Iterator[None]:
+def _disk_errors_are_said(folder: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS):
-            raise
-        raise UserError(
-            "%s cannot be written (%s); nothing there looks whole that is not: make room and give "
-            "the same command again, it continues behind the last whole shard"
-            % (printable(folder), error.strerror)
-        ) from None
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise UserError(
+                "%s cannot be written (%s); nothing there looks whole that is not: make room and "
+                "give the same command again, it continues behind the last whole shard"
+                % (printable(folder), error.strerror)
+            ) from None
+        place = printable(str(error.filename or folder))
+        raise UserError("the conversion failed: %s: %s" % (place, error.strerror)) from None
 
 
 @contextlib.contextmanager
@@ -229,7 +229,6 @@ def _stop_requests() -> Iterator[List[int]]:
 
     def handle(number, frame):
         received.append(number)
-        print("stopping; once more ends at once", file=sys.stderr, flush=True)
         for each in numbers:
             signal.signal(each, signal.SIG_DFL)
 

@@ -114,6 +114,9 @@ def main(argv: Optional[List[str]] = None) -> int:
         message = str(error)
     except UserError as error:
         message = str(error)
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
     print("error: " + message, file=sys.stderr)
     return 2
 

@@ -22,15 +22,20 @@ class Layout(NamedTuple):
       hr: folder of the HR pictures.
       lr: folder of the LR pictures of one scale.
       suffix: what follows the picture's name in the name of an LR picture.
+      lr_x8: folder of the LR pictures of scale 8 where it stands apart, as that of DIV2K does.
     """
 
     hr: str
     lr: str
     suffix: str
+    lr_x8: str = ""
 
     def lr_folder(self, root: str, scale: int) -> str:
         """The folder of the LR pictures of `scale`."""
-        return os.path.join(root, self.lr % scale)
+        folder, apart = os.path.join(root, self.lr % scale), os.path.join(root, self.lr_x8)
+        if scale == 8 and self.lr_x8 and not os.path.isdir(folder) and os.path.isdir(apart):
+            return apart
+        return folder
 
     def name_of(self, lr_stem: str, scale: int) -> str:
         """The name of the picture that an LR picture belongs to, "" where it has no suffix."""
@@ -123,7 +128,7 @@ def _layout(options: Options) -> Tuple[str, Layout]:
     if options.dataset == "div2k":
         hr = "DIV2K_%s_HR" % options.split
         lr = "DIV2K_%s_LR_bicubic" % options.split
-        layouts = [Layout(hr, os.path.join(lr, "X%d"), "x%d")]
+        layouts = [Layout(hr, os.path.join(lr, "X%d"), "x%d", "DIV2K_%s_LR_x8" % options.split)]
         expected = "%s/ and %s/X2/" % (hr, lr)
     else:
         layouts = [Layout("SR", _PLAIN, ""), Layout("HR", _PLAIN, "")]

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.records import Manifest
 from data_tools import convert as module
+from data_tools import encoding
 from data_tools import output as output_module
 from data_tools.convert import Stopped, convert, size_in_words
 from data_tools.imresize import shrink
@@ -381,6 +382,23 @@ def test_no_space_left(pictures_dir, converted, tmp_path):
     assert all(name.endswith(".incomplete") for name in os.listdir(str(out)))
     run("folder", pictures_dir, out)
     assert fabricate.contents(out) == fabricate.contents(converted[1])
+
+
+def test_other_trouble_with_files_is_said(pictures_dir, tmp_path, monkeypatch):
+    for error, message in [
+        (OSError(errno.EIO, "Input/output error", "disk"), "failed: disk: Input/output error"),
+        (OSError(errno.EACCES, "Permission denied"), "out: Permission denied"),
+    ]:
+        monkeypatch.setattr(Output, "open_shard", failing(error))
+        with pytest.raises(UserError, match=message):
+            run("folder", pictures_dir, tmp_path / "out")
+
+
+def test_a_picture_that_does_not_fit_into_memory(tmp_path, monkeypatch):
+    fabricate.folder(tmp_path / "in", [(24, 24)])
+    monkeypatch.setattr(encoding, "read_rgb", failing(MemoryError()))
+    with pytest.raises(UserError, match="a00.png does not fit into memory; try fewer --workers"):
+        run("folder", tmp_path / "in", tmp_path / "out")
 
 
 def test_told_to_stop(pictures_dir, converted, tmp_path, monkeypatch):

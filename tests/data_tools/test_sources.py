@@ -32,6 +32,14 @@ def test_div2k_and_a_folder_of_its_name(tmp_path):
         found("div2k", tmp_path)
 
 
+def test_scale_8_of_div2k_stands_apart(tmp_path):
+    fabricate.div2k(tmp_path, [(16, 17)], scales=(2, 8))
+    apart = tmp_path / "DIV2K_train_LR_x8"
+    (tmp_path / "DIV2K_train_LR_bicubic" / "X8").rename(apart)
+    result = found("div2k", tmp_path, scales=(2, 8))
+    assert result.pictures[0].lr[8].path == str(apart / "0801x8.png")
+
+
 @pytest.mark.parametrize(
     "hr, lr", [("SR", "LR/x%d/%s.png"), ("HR", "LR/x%d/%s.png"), ("HR", "LR_bicubic/X%d/%sx%d.png")]
 )

@@ -62,6 +62,15 @@ def test_wrong_flags_are_one_line(capsys, arguments, message):
     assert error.startswith("error: ") and message in error and error.count("\n") == 1
 
 
+def test_interrupted_before_anything_is_written(tmp_path, capsys, monkeypatch):
+    def interrupt(options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("data_tools.convert.find", interrupt)
+    assert main("--dataset=folder", f"--input_dir={tmp_path}", f"--output_dir={tmp_path}/o") == 130
+    assert capsys.readouterr().err == "stopped\n" and not (tmp_path / "o").exists()
+
+
 def test_help_and_flag_file(tmp_path, capsys):
     assert main("--help") == 0
     output = capsys.readouterr().out
