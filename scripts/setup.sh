@@ -159,12 +159,12 @@ build() {
     say "built $folder in $((SECONDS - started)) s"
 }
 
-# The lines of all locks; with the one for GPUs, TensorFlow comes from there alone.
+# The pins of all locks, each once; with the one for GPUs, TensorFlow comes from there alone.
 pins() {
     case " $with " in
         *" gpu "*) grep -vE '^tensorflow(-cpu)?==' "${locks[0]}"; cat "${locks[@]:1}" ;;
         *) cat "${locks[@]}" ;;
-    esac
+    esac | grep '^[A-Za-z]' | LC_ALL=C sort -u
 }
 
 main() {
