@@ -1,0 +1,295 @@
+"""How long the ensemble takes and what memory, against the plain form; and what tiles cost.
+
+    python -m benchmarks.upscale              the ensemble, x4, at 120x80 and 510x339 LR pixels
+    python -m benchmarks.upscale --tiles      memory of pictures of 0.5, 2 and 8 megapixels
+    python -m benchmarks.upscale --overlap --checkpoint=CKPT --pictures=DIR
+                                              the least overlap of tiles
+
+The plain form is the network as the paper draws it: features and block state are concatenated
+before each convolution and split after it, every output has an upscaler and a last convolution of
+its own, and the ensemble is taken of the pictures. Each measurement runs in a process of its own;
+times are processor time of all threads, which other work on the machine changes little.
+"""
+
+import argparse
+import os
+
+import numpy as np
+
+from benchmarks import _report
+from bsrn_estimator import network, picture_files, trained
+from bsrn_estimator.compat import tf
+from bsrn_estimator.config import Config
+from bsrn_estimator.tiling import windows
+from bsrn_estimator.upscale import Upscaler, to_uint8
+from data_tools.pictures import read_rgb
+
+_SIZES = ((80, 120), (339, 510))
+_SCALE = 4
+_OVERLAPS = (4, 6, 8, 10, 12, 16, 20, 24)
+_MEGAPIXELS = {0.5: (612, 816), 2.0: (1224, 1632), 8.0: (2448, 3264)}
+
+
+def _convolution(inputs, filters: int, name: str):
+    channels = int(inputs.shape[-1])
+    with tf.variable_scope(name, reuse=tf.AUTO_REUSE):
+        kernel = tf.get_variable("kernel", [3, 3, channels, filters])
+        bias = tf.get_variable("bias", [filters], initializer=tf.zeros_initializer())
+    return tf.nn.bias_add(tf.nn.conv2d(inputs, kernel, [1, 1, 1, 1], "SAME"), bias)
+
+
+def plain_ensemble(lr, scale: int, config: Config):
+    """The ensemble in the plain form, with the variables of `network`."""
+    features_count = config.conv_features
+    mean = np.array(config.rgb_mean, np.float32)
+    with tf.variable_scope("generator", reuse=tf.AUTO_REUSE):
+        features = _convolution(tf.cast(lr, tf.float32) - mean, features_count, "first_conv/conv2d")
+        state = tf.zeros(tf.concat([tf.shape(features)[:3], [config.state_features]], 0))
+        state.set_shape([None, None, None, config.state_features])
+        pictures = []
+        for recursion in range(1, config.recursions + 1):
+            features, state = _plain_block(features, state, config)
+            if recursion in config.output_recursions:
+                pictures.append(_plain_picture(features, scale, config) + mean)
+    return tf.add_n([w * picture for w, picture in zip(config.output_weights, pictures)])
+
+
+def _plain_block(features, state, config: Config):
+    sizes = [config.conv_features, config.state_features]
+    kept = features
+    for index in range(3):
+        name = "residual_modules/conv2d" + ("_%d" % index if index else "")
+        joined = _convolution(tf.concat([features, state], -1), sum(sizes), name)
+        features, state = tf.split(joined, sizes, -1)
+        if index == 0:
+            features, state = tf.nn.relu(features), tf.nn.relu(state)
+        else:
+            features = features + kept
+            kept = features
+    return features, state
+
+
+def _plain_picture(features, scale: int, config: Config):
+    for index in range(1 if scale == 3 else scale.bit_length() - 1):
+        factor = 3 if scale == 3 else 2
+        name = "upscale/x%d/conv2d" % scale + ("_%d" % index if index else "")
+        wide = _convolution(features, config.conv_features * factor**2, name)
+        features = tf.depth_to_space(tf.nn.relu(wide), factor)
+    folder = "last_conv/x%d/" % scale if len(config.scales) > 1 else "last_conv/"
+    return _convolution(features, 3, folder + "conv2d")
+
+
+def run_form(form: str, height: int, width: int, repeats: int) -> None:
+    """Measures one form in this process and prints the result line."""
+    config = Config(scales=(_SCALE,))
+    build = {"plain": plain_ensemble, "ours": network.ensemble}
+    if form == "short":  # leaves the outputs out whose weight is 2^-8 and less
+
+        def build_short(lr, scale, config):
+            return network.ensemble(lr, scale, config, first_output=8)
+
+        build["short"] = build_short
+    lr = np.random.RandomState(0).randint(0, 256, (1, height, width, 3)).astype(np.float32)
+    with tf.Graph().as_default():
+        tf.set_random_seed(1)
+        placeholder = tf.placeholder(tf.float32, [1, height, width, 3])
+        result = build[form](placeholder, _SCALE, config)
+        with tf.Session() as session:
+            session.run(tf.global_variables_initializer())
+            if repeats > 1:
+                session.run(result.op, {placeholder: lr})  # plans and allocates
+            with _report.measured() as usage:
+                for _ in range(repeats):
+                    session.run(result.op, {placeholder: lr})
+    _report.print_result(
+        "ensemble %s %dx%d" % (form, width, height),
+        usage.cpu_seconds / repeats,
+        "CPU seconds per picture",
+        None,
+        _report.peak_memory_mb(),
+        wall_seconds=usage.seconds / repeats,
+    )
+
+
+def run_tiles(megapixels: float, bands: int) -> None:
+    """Upscales the first bands of a large picture with a full random network in tiles."""
+    lr = np.random.RandomState(0).randint(0, 256, _MEGAPIXELS[megapixels] + (3,), dtype=np.uint8)
+    with _report.measured() as usage, Upscaler(RandomNetwork()) as upscaler:
+        before = _report.peak_memory_mb()
+        tiles, count = upscaler.tiles(lr.shape[0], lr.shape[1], _SCALE), [0]
+
+        def on_tile():
+            count[0] += 1
+
+        for number, _ in enumerate(upscaler.bands(lr, _SCALE, on_tile=on_tile), 1):
+            if bands and number == bands:
+                break
+    _report.print_result(
+        "tiles",
+        _report.peak_memory_mb(),
+        "MB",
+        None,
+        _report.peak_memory_mb(),
+        before_mb=before,
+        tiles=tiles,
+        tiles_run=count[0],
+        cpu_seconds_a_tile=usage.cpu_seconds / count[0],
+    )
+
+
+class RandomNetwork:
+    """A full network with its first weights, as `Upscaler` takes it."""
+
+    scales, fixed_shape = (_SCALE,), None
+
+    def open(self, scales, output, first_output=0):
+        """See `bsrn_estimator.upscale.Upscaler`."""
+        config = Config(scales=tuple(scales))
+        with tf.Graph().as_default():
+            tf.set_random_seed(1)
+            lr = tf.placeholder(tf.float32, [1, None, None, 3])
+            hr = network.ensemble(lr, scales[0], config, first_output)
+            session = tf.Session()
+            session.run(tf.global_variables_initializer())
+        return ("ensemble",), lambda picture, _: [session.run(hr, {lr: picture})], session.close
+
+
+def compare_forms(arguments) -> None:
+    """Ours against the plain form, at both sizes."""
+    rows, last = [], None
+    for height, width in _SIZES[: 1 if arguments.quick else 2]:
+        found = {}
+        for form in ("plain", "ours", "short"):
+            repeats = arguments.repeats if height < 100 else 1
+            found[form] = _child("--form=%s" % form, height, width, repeats)
+        for form, result in found.items():
+            rows.append(
+                [
+                    "%dx%d" % (width, height),
+                    form,
+                    result["value"],
+                    result["wall_seconds"],
+                    result["value"] / found["plain"]["value"],
+                    result["peak_memory_mb"],
+                    result["peak_memory_mb"] / found["plain"]["peak_memory_mb"],
+                ]
+            )
+        last = found
+    columns = ["LR", "form", "CPU s", "wall s", "ratio", "peak MB", "ratio of memory"]
+    _report.print_table(columns, rows)
+    _report.print_machine(_report.machine())
+    _report.print_result(
+        "upscaling with the ensemble, x4, %dx%d LR" % (width, height),
+        last["ours"]["value"],
+        "CPU seconds per picture",
+        last["plain"]["value"],
+        last["ours"]["peak_memory_mb"],
+        baseline_peak_memory_mb=last["plain"]["peak_memory_mb"],
+        ratio_without_first_8=last["short"]["value"] / last["plain"]["value"],
+    )
+
+
+def _child(form: str, height: int, width: int, repeats: int):
+    sizes = ["--height=%d" % height, "--width=%d" % width, "--repeats=%d" % repeats]
+    return _report.in_child("benchmarks.upscale", [form] + sizes)
+
+
+def compare_sizes(arguments) -> None:
+    """Peak memory of large pictures in tiles."""
+    found = {
+        megapixels: _report.in_child(
+            "benchmarks.upscale",
+            ["--megapixels=%g" % megapixels, "--bands=%d" % arguments.bands],
+        )
+        for megapixels in _MEGAPIXELS
+    }
+    names = ["tiles", "tiles_run", "cpu_seconds_a_tile", "before_mb", "peak_memory_mb"]
+    rows = [[size] + [result[name] for name in names] for size, result in found.items()]
+    _report.print_table(["LR megapixels"] + names, rows)
+    _report.print_machine(_report.machine())
+    _report.print_result(
+        "peak memory of 8 megapixels in tiles, x4",
+        found[8.0]["value"],
+        "MB",
+        found[0.5]["value"],
+        found[8.0]["value"],
+    )
+
+
+def measure_overlap(arguments) -> None:
+    """The least overlap with which no sample of a result is more than one grey level off."""
+    trained_network = trained.find(
+        arguments.checkpoint,
+        recursions=arguments.recursions,
+        recursion_frequency=arguments.recursion_frequency,
+    )
+    files = picture_files.find(arguments.pictures, os.devnull)[: arguments.count]
+    pictures = [read_rgb(file.path)[: arguments.side, : arguments.side] for file in files]
+    rows, least = [], {}
+    for scale in trained_network.scales:
+        with Upscaler(trained_network, tile=10**6, scales=[scale]) as whole:
+            expected = [to_uint8(whole.upscale(picture, scale)) for picture in pictures]
+        for overlap in _OVERLAPS:
+            tile = 2 * overlap + 32
+            with Upscaler(trained_network, tile=tile, overlap=overlap, scales=[scale]) as upscaler:
+                off = [
+                    np.abs(to_uint8(upscaler.upscale(picture, scale)).astype(int) - whole_picture)
+                    for picture, whole_picture in zip(pictures, expected)
+                ]
+            worst = int(max(difference.max() for difference in off))
+            share = float(np.mean([(difference > 0).mean() for difference in off]))
+            rows.append([scale, overlap, worst, share])
+            if worst <= 1:
+                least.setdefault(scale, overlap)
+            if worst == 0:
+                break
+    _report.print_table(["scale", "overlap", "grey levels off", "share of samples off"], rows)
+    seams = len(windows(pictures[0].shape[0], tile, overlap)) - 1
+    print("%d pictures, %d seams along each side" % (len(pictures), seams))
+    _report.print_machine(_report.machine())
+    _report.print_result(
+        "least overlap within one grey level",
+        max(least.get(scale, -1) for scale in trained_network.scales),
+        "LR pixels",
+        None,
+        _report.peak_memory_mb(),
+        by_scale=least,
+        network=trained_network.name,
+    )
+
+
+def main() -> None:
+    """Reads the command line and runs one of the measurements."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--tiles", action="store_true", help="memory of large pictures")
+    parser.add_argument("--overlap", action="store_true", help="the least overlap of tiles")
+    parser.add_argument("--quick", action="store_true", help="the smaller size alone")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--bands", type=int, default=1, help="rows of tiles to run; 0 for all")
+    parser.add_argument("--checkpoint", help="with --overlap: a trained network")
+    parser.add_argument("--recursions", type=int)
+    parser.add_argument("--recursion_frequency", type=int)
+    parser.add_argument("--pictures", help="with --overlap: LR pictures")
+    parser.add_argument("--count", type=int, default=5, help="with --overlap: so many pictures")
+    parser.add_argument("--side", type=int, default=160, help="with --overlap: cropped to this")
+    parser.add_argument("--form", help=argparse.SUPPRESS)
+    parser.add_argument("--height", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--width", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--megapixels", type=float, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.form:
+        run_form(arguments.form, arguments.height, arguments.width, arguments.repeats)
+    elif arguments.megapixels:
+        run_tiles(arguments.megapixels, arguments.bands)
+    elif arguments.overlap:
+        if not arguments.pictures:
+            parser.error("--overlap needs --pictures")
+        measure_overlap(arguments)
+    elif arguments.tiles:
+        compare_sizes(arguments)
+    else:
+        compare_forms(arguments)
+
+
+if __name__ == "__main__":
+    main()
