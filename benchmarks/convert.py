@@ -38,7 +38,7 @@ _PNG = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PN
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pictures", help="folder of photographs to make large ones from")
-    parser.add_argument("--count", type=int, default=8, help="pictures to convert")
+    parser.add_argument("--count", type=int, default=12, help="pictures to convert")
     parser.add_argument("--rounds", type=int, default=2, help="how often each form runs")
     parser.add_argument("--encoding", choices=("png", "raw"), default="png")
     arguments = parser.parse_args()

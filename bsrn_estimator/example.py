@@ -24,15 +24,15 @@ def encode_example(features: Mapping[str, Value]) -> bytes:
     Returns:
       The message, its features in ascending order of their names.
     """
-    entries = []
+    entries: List[bytes] = []
     for name in sorted(features):
         value = features[name]
         if isinstance(value, bytes):
-            feature = _field(_BYTES_LIST, _field(1, value))
+            feature = _field(_BYTES_LIST, _field(1, [value]))
         else:
-            feature = _field(_INT64_LIST, _field(1, _varint(int(value) & (2**64 - 1))))
-        entries.append(_field(1, _field(1, name.encode()) + _field(2, feature)))
-    return _field(1, b"".join(entries))
+            feature = _field(_INT64_LIST, _field(1, [_varint(int(value) & (2**64 - 1))]))
+        entries += _field(1, _field(1, [name.encode()]) + _field(2, feature))
+    return b"".join(_field(1, entries))
 
 
 def decode_example(serialized: bytes) -> Dict[str, List[Value]]:
@@ -72,8 +72,10 @@ def _packed(data) -> Iterator[int]:
         yield value
 
 
-def _field(number: int, payload: bytes) -> bytes:
-    return _varint(number << 3 | _BYTES) + _varint(len(payload)) + payload
+def _field(number: int, pieces: List[bytes]) -> List[bytes]:
+    """A field as pieces that are joined once, at the end: pictures are large."""
+    size = sum(len(piece) for piece in pieces)
+    return [_varint(number << 3 | _BYTES) + _varint(size)] + pieces
 
 
 def _varint(value: int) -> bytes:
