@@ -19,6 +19,8 @@ from bsrn_estimator.serve.refusal import Refusal
 
 _SIGNATURE = re.compile(r"x(\d+)_(rgb|bytes)$")
 DEFAULT_SIGNATURE = "serving_default"
+# More pictures in one request would be bookkeeping for the most part.
+_MOST_PICTURES = 256
 
 
 class Prediction(NamedTuple):
@@ -44,7 +46,7 @@ def parse(body: bytes, signatures: Dict[str, Any], scales: Tuple[int, ...]) -> P
       scales: those that are served.
 
     Raises:
-      Refusal: 400, with what is wrong.
+      Refusal: 400, with what is wrong; 413, it has too many pictures.
     """
     try:
         request = json.loads(body.decode("utf-8"))
@@ -60,6 +62,8 @@ def parse(body: bytes, signatures: Dict[str, Any], scales: Tuple[int, ...]) -> P
         value = _column(request["instances"], input_name)
     else:
         value = _named(request["inputs"], input_name)
+    if isinstance(value, list) and len(value) > _MOST_PICTURES:
+        raise Refusal(413, "A request takes at most %d pictures." % _MOST_PICTURES)
     read = _read_files if kind == "bytes" else _read_pixels
     return Prediction(scale, read(value, input_name), by_rows)
 

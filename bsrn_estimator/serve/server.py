@@ -14,6 +14,8 @@ from bsrn_estimator.serve.admission import Gate
 _log = logging.getLogger(__name__)
 # Least time for the last answers to leave once the network has stopped, in seconds.
 _LAST_WORDS = 2.0
+# How long a connection may be idle between two requests, in seconds.
+_KEEP_ALIVE = 75.0
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -55,7 +57,9 @@ async def run(service_of, bound: socket.socket, gate: Gate, grace: float, on_rea
     service = service_of()
     loop = asyncio.get_event_loop()
     logging.getLogger("aiohttp.server").addFilter(_not_the_clients_fault)
-    runner = web.AppRunner(service.app(), access_log=None, auto_decompress=False)
+    runner = web.AppRunner(
+        service.app(), access_log=None, auto_decompress=False, keepalive_timeout=_KEEP_ALIVE
+    )
     await runner.setup()
     listener = await loop.create_server(runner.server, sock=bound, backlog=1024)
     stopping = asyncio.Event()

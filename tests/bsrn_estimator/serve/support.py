@@ -91,7 +91,8 @@ class Server:
 
     def __init__(self, *flags: str):
         self._log = tempfile.TemporaryFile()
-        environment = dict(os.environ, PYTHONPATH=str(ROOT), PYTHONUNBUFFERED="1")
+        paths = [str(ROOT)] + os.environ.get("PYTHONPATH", "").split(os.pathsep)
+        environment = dict(os.environ, PYTHONPATH=os.pathsep.join(filter(None, paths)))
         command = [sys.executable, "-m", "bsrn_estimator.serve", "--port=0"] + list(flags)
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=self._log, env=environment

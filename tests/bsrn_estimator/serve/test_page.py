@@ -56,6 +56,17 @@ def test_it_says_what_is_wrong_in_the_servers_words(window, tmp_path):
     assert window.run("document.getElementById('result').hidden")
 
 
+def test_a_request_is_cancelled(window, tmp_path):
+    path = tmp_path / "cancelled.png"
+    path.write_bytes(file_of(random_picture(2, 200, 200)))
+    window.type("#file", str(path))
+    window.execute("for (const id of ['go', 'cancel']) document.getElementById(id).click();")
+    window.wait("document.getElementById('work').hidden")
+    assert window.run("document.getElementById('result').hidden")
+    assert window.run("document.getElementById('error').hidden")
+    assert not window.run("document.getElementById('go').disabled")
+
+
 def test_a_picture_is_chosen_upscaled_and_offered(window, server, tmp_path):
     path = tmp_path / "noise.png"
     path.write_bytes(file_of(random_picture(1, 90, 120)))

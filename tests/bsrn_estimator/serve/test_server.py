@@ -204,6 +204,7 @@ GOOD = file_of(random_picture(10, 6, 7))
         (PREDICT, b'{"instances": [{"b64": "aGVsbG8="}]}', 400, "neither a PNG nor a JPEG"),
         (PREDICT, b'{"instances": [1], "inputs": [1]}', 400, "one of"),
         (PREDICT, json.dumps({"instances": [b64(bomb(9000))]}).encode(), 413, "pixels"),
+        (PREDICT, json.dumps({"instances": [b64(b"")] * 257}).encode(), 413, "256"),
         ("/v1/models/other:predict", b"{}", 404, "other"),
         ("/v1/models/bsrn/versions/8:predict", b"{}", 404, "8"),
         ("/v1/models/other", None, 404, "other"),
