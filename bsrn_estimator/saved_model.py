@@ -2,9 +2,9 @@
 
 `x2_rgb`: "lr" float32 [batch, height, width, 3] in 0..255 to "hr" float32 [batch, 2 * height,
 2 * width, 3], clipped to 0..255 and not rounded. `x2_bytes`: "bytes" string [batch], each a PNG or
-JPEG, to "png_bytes" string [batch]. (TensorFlow Serving encodes outputs whose name ends in
-`_bytes` as base64 in its REST form; any other string has to be text.) `serving_default` is the
-`_bytes` signature of the largest scale.
+JPEG, to "png_bytes" string [batch]; large pictures are upscaled in tiles. (TensorFlow Serving
+encodes outputs whose name ends in `_bytes` as base64 in its REST form; any other string has to be
+text.) `serving_default` is the `_bytes` signature of the largest scale.
 """
 
 import json
@@ -14,6 +14,7 @@ from typing import Any, Dict, Sequence
 from bsrn_estimator import network, serving_graph
 from bsrn_estimator.compat import tf
 from bsrn_estimator.config import Config
+from bsrn_estimator.upscale import OVERLAP, default_tile
 
 RGB_SIGNATURE = "x%d_rgb"
 BYTES_SIGNATURE = "x%d_bytes"
@@ -46,9 +47,14 @@ def _rgb_signature(scale: int, upscale):
 
 
 def _bytes_signature(scale: int, upscale, max_pixels: int):
-    def upscale_one(picture):
-        lr = tf.cast(picture[tf.newaxis], tf.float32)
+    def upscale_tile(tile):
+        lr = tf.cast(tile[tf.newaxis], tf.float32)
         return serving_graph.to_uint8(upscale(lr, scale)[0])
+
+    def upscale_one(picture):
+        return serving_graph.upscale_in_tiles(
+            picture, scale, upscale_tile, default_tile(scale), OVERLAP
+        )
 
     with tf.name_scope("x%d_bytes" % scale):
         encoded = tf.placeholder(tf.string, [None], "bytes")

@@ -79,6 +79,81 @@ def to_uint8(picture):
     return tf.cast(tf.clip_by_value(tf.round(picture), 0.0, 255.0), tf.uint8)
 
 
+def _spans(size, tile: int, overlap: int):
+    """`tiling.windows` as a function of tensors.
+
+    Args:
+      size: int32 scalar, length of an axis.
+      tile: length of a window.
+      overlap: context on each side.
+
+    Returns:
+      The number of windows, int32 scalar; and a function from a window's index to its start, stop,
+      keep and keep_stop, int32 scalars.
+    """
+    step = tile - 2 * overlap
+    count = 1 + tf.maximum(0, -tf.floordiv(tile - size, step))
+
+    def span(index):
+        start = tf.minimum(index * step, tf.maximum(size - tile, 0))
+        keep = tf.where(tf.equal(index, 0), 0, index * step + overlap)
+        keep_stop = tf.where(tf.equal(index, count - 1), size, (index + 1) * step + overlap)
+        return start, tf.minimum(start + tile, size), keep, keep_stop
+
+    return count, span
+
+
+def _joined(count, part, width):
+    """What `part(index)`, uint8 [any, width, 3], gives for 0..count-1, one below the other."""
+    parts = tf.TensorArray(
+        tf.uint8, count, infer_shape=False, element_shape=[None, width, 3], clear_after_read=True
+    )
+    _, parts = tf.while_loop(
+        lambda index, _: index < count,
+        lambda index, parts: (index + 1, parts.write(index, part(index))),
+        [tf.constant(0), parts],
+        parallel_iterations=1,
+        back_prop=False,
+    )
+    return parts.concat()
+
+
+def upscale_in_tiles(picture, scale: int, upscale, tile: int, overlap: int):
+    """Upscales a picture tile by tile, so that memory does not grow with its size.
+
+    Args:
+      picture: uint8 [height, width, 3].
+      scale: the factor.
+      upscale: a function from uint8 [h, w, 3] to uint8 [scale * h, scale * w, 3].
+      tile: height and width of a tile.
+      overlap: context around what a tile keeps.
+
+    Returns:
+      uint8 [scale * height, scale * width, 3].
+    """
+    size = tf.shape(picture)
+    rows, row_span = _spans(size[0], tile, overlap)
+    columns, column_span = _spans(size[1], tile, overlap)
+
+    def band(row):
+        top, bottom, keep_row, keep_row_stop = row_span(row)
+
+        def piece(column):
+            left, right, keep, keep_stop = column_span(column)
+            hr = upscale(picture[top:bottom, left:right])
+            kept = hr[
+                scale * (keep_row - top) : scale * (keep_row_stop - top),
+                scale * (keep - left) : scale * (keep_stop - left),
+            ]
+            return tf.transpose(kept, [1, 0, 2])
+
+        return tf.transpose(_joined(columns, piece, None), [1, 0, 2])
+
+    result = _joined(rows, band, None)
+    result.set_shape([None, None, 3])
+    return result
+
+
 def upscale_bytes(encoded, upscale, max_pixels: int):
     """PNG files of the upscaled pictures in `encoded`.
 

@@ -13,12 +13,12 @@ import pytest
 from PIL import Image
 from tensorflow.core.protobuf import saved_model_pb2
 
-from bsrn_estimator import export, exported, saved_model
-from bsrn_estimator.compat import tf
+from bsrn_estimator import export, exported, saved_model, serving_graph, trained
+from bsrn_estimator.compat import TF2, tf
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.export import ExportOptions
 from bsrn_estimator.exported import ExportedNetwork
-from bsrn_estimator.upscale import Upscaler
+from bsrn_estimator.upscale import Upscaler, to_uint8
 from tests.golden import FORWARD_BOUND, Golden
 
 
@@ -117,6 +117,27 @@ def test_bytes_of_several_pictures(golden, loaded):
     jpeg = loaded("x2_rgb", _decoded(contents[2])[np.newaxis].astype(np.float32))[0]
     assert np.abs(results[2] - jpeg).max() < 4  # decoders of JPEG differ by a little
     assert len(loaded("x2_bytes", [])) == 0
+
+
+@pytest.mark.parametrize("height,width", [(61, 40), (33, 90), (29, 29), (5, 30)])
+def test_tiles_in_the_graph_are_those_of_the_upscaler(golden, height, width):
+    lr = np.random.RandomState(2).randint(0, 256, (height, width, 3)).astype(np.uint8)
+    network = trained.TrainedNetwork(golden.checkpoint, golden.config)
+    with Upscaler(network, tile=29, overlap=11, scales=[2]) as upscaler:
+        expected = to_uint8(upscaler.upscale(lr, 2))
+    with tf.Graph().as_default():
+        picture = tf.placeholder(tf.uint8, [None, None, 3])
+
+        def upscale(tile):
+            hr = saved_model.result(tf.cast(tile[tf.newaxis], tf.float32), 2, golden.config)
+            return serving_graph.to_uint8(hr[0])
+
+        upscale(picture)  # makes the variables outside of the loops
+        tiled = serving_graph.upscale_in_tiles(picture, 2, upscale, tile=29, overlap=11)
+        with network.session() as session:
+            result = session.run(tiled, {picture: lr})
+    assert result.shape == (2 * height, 2 * width, 3)
+    assert np.abs(result - expected.astype(int)).max() <= (1 if TF2 else 0)
 
 
 def _png_of_size(height, width):
