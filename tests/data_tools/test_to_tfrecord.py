@@ -1,6 +1,8 @@
 """The command as users run it: flags, messages, exit status, signals."""
 
+import itertools
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -138,6 +140,31 @@ def test_killed_outright_and_started_again(root, many):
     while any(os.path.exists("/proc/%s/exe" % pid) for pid in workers):
         assert time.monotonic() < deadline, "the workers outlive the command"
         time.sleep(0.1)
+
+
+@pytest.mark.skipif(
+    "BSRN_KILLS" not in os.environ, reason="a long test: BSRN_KILLS=50 gives the number of kills"
+)
+def test_killed_at_random_times(root, many):
+    wanted, kills, moments = int(os.environ["BSRN_KILLS"]), 0, random.Random(1)
+    out = many / "random"
+    expected = fabricate.contents(many / "whole")
+    for workers in itertools.cycle((1, 2)):
+        process = start(root, many, "random", workers)
+        try:
+            seconds = moments.uniform(0.2, 2.5) if kills < wanted else None
+            text = process.communicate(timeout=seconds)[0]
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            kills += 1
+            continue
+        assert process.returncode == 0, text
+        got = fabricate.contents(out)
+        assert {name: got[name] for name in got if not name.endswith(".incomplete")} == expected
+        shutil.rmtree(str(out))
+        if kills >= wanted:
+            break
 
 
 @pytest.mark.parametrize("number, workers", [(signal.SIGTERM, 2), (signal.SIGINT, 1)])
