@@ -12,6 +12,11 @@ LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 PIN = re.compile(r"([A-Za-z0-9._-]+)==([A-Za-z0-9.+!]+)( ; python_version [<>=]+ \"3\.\d+\")?")
 
 
+def text_of(path: pathlib.Path) -> str:
+    """The content of a text file."""
+    return path.read_text(encoding="utf-8")
+
+
 def setup(*arguments, **environment):
     """Runs scripts/setup.sh in an environment of nothing but what is given."""
     environment = dict({"PATH": "/usr/bin:/bin", "HOME": "/nonexistent"}, **environment)
@@ -90,9 +95,7 @@ def test_what_is_wrong_is_one_sentence(tmp_path, tools):
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.name)
 def test_locks_pin_everything_and_name_no_host(lock):
-    lines = [
-        line for line in lock.read_text(encoding="utf-8").splitlines() if not line.startswith("#")
-    ]
+    lines = [line for line in text_of(lock).splitlines() if not line.startswith("#")]
     assert lines
     for line in lines:
         assert PIN.fullmatch(line), line
@@ -104,20 +107,18 @@ def test_locks_of_a_runtime_agree():
         for lock in LOCKS:
             if not lock.name.startswith(runtime) or "gpu" in lock.name:
                 continue
-            for name, version, marker in PIN.findall(lock.read_text(encoding="utf-8")):
+            for name, version, marker in PIN.findall(text_of(lock)):
                 key = name.lower().replace("_", "-"), marker
                 assert pins.setdefault(key, version) == version, (name, lock.name)
 
 
 def test_the_package_serves_both_runtimes():
-    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    text = text_of(ROOT / "pyproject.toml")
     assert "\"tensorflow==1.15.0; python_version < '3.8'\"" in text
     assert "\"tensorflow==2.15.1; python_version >= '3.9'\"" in text
     pinned = dict(
         (name.lower(), version)
-        for name, version, _ in PIN.findall(
-            (ROOT / "requirements" / "tf1.txt").read_text(encoding="utf-8")
-        )
+        for name, version, _ in PIN.findall(text_of(ROOT / "requirements" / "tf1.txt"))
     )
     for name, version in re.findall(r'"([\w-]+)==([\d.]+); python_version < \'3.8\'"', text):
         if name in pinned:
@@ -125,8 +126,8 @@ def test_the_package_serves_both_runtimes():
 
 
 def test_what_the_readme_tells_to_run_exists():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    text = text_of(ROOT / "README.md")
+    makefile = text_of(ROOT / "Makefile")
     for target in set(re.findall(r"\bmake ([a-z]+)", text)):
         assert re.search(r"^%s:" % target, makefile, re.MULTILINE), target
     for path in set(re.findall(r"\b(?:docs|scripts|configs|data_tools|benchmarks)/[\w./-]+", text)):
