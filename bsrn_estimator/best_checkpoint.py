@@ -25,8 +25,8 @@ def mean_psnr(metrics: Dict[str, Any]) -> float:
 def keep_if_best(model_dir: str, checkpoint: str, metrics: Dict[str, Any], config: Config) -> bool:
     """Copies `checkpoint` to MODEL_DIR/best if no earlier evaluation was better.
 
-    The folder is whole at any moment: it is written aside, with its config.json and the figures
-    (best.json), and takes the place of the former one by renaming.
+    It is written aside, with its config.json and the figures (best.json), and takes the place of
+    the former one by renaming; a kill at any moment leaves one of the two whole.
 
     Args:
       model_dir: the model folder.
@@ -38,6 +38,10 @@ def keep_if_best(model_dir: str, checkpoint: str, metrics: Dict[str, Any], confi
       Whether the checkpoint was kept.
     """
     folder = os.path.join(model_dir, FOLDER)
+    former = folder + ".former"
+    if os.path.exists(former) and not os.path.exists(folder):
+        # A kill came between the two renamings below.
+        os.replace(former, folder)
     psnr = mean_psnr(metrics)
     if psnr == -math.inf:
         return False
@@ -60,7 +64,6 @@ def keep_if_best(model_dir: str, checkpoint: str, metrics: Dict[str, Any], confi
         json.dump(
             {"global_step": metrics["global_step"], "mean_psnr_y": psnr, "checkpoint": name}, file
         )
-    former = folder + ".former"
     shutil.rmtree(former, ignore_errors=True)
     if os.path.exists(folder):
         os.replace(folder, former)

@@ -1,8 +1,19 @@
-"""The one exception that means: the user's input is at fault, and here is what to do."""
+"""The exceptions that mean: no fault of the program, and here is what to do."""
 
 
 class UserError(Exception):
     """A mistake in a flag, a file or a folder, said in one sentence that names it and the remedy.
 
-    Commands print the sentence and exit with status 2; nobody sees a traceback for it.
+    Commands print the sentence and exit with `status`; nobody sees a traceback for it.
     """
+
+    status = 2
+
+
+class RunFailed(UserError):
+    """What stops a run though nothing was asked for wrongly: a full disk, a loss that is no number.
+
+    What the run had made so far stays whole.
+    """
+
+    status = 1

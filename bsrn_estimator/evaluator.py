@@ -1,11 +1,13 @@
 """Evaluates a checkpoint on whole pictures: every scale in one go, a table, metrics.json."""
 
 import dataclasses
+import functools
 import json
 import os
 from typing import Any, Dict, Optional, Sequence
 
 from bsrn_estimator import checkpoints, evaluation, input_fn, model_fn
+from bsrn_estimator.compat import tf
 from bsrn_estimator.config import Config
 from bsrn_estimator.manifest import Manifest
 from bsrn_estimator.platforms.base import Platform, RunOptions
@@ -55,23 +57,37 @@ class Evaluator:
         except (OSError, ValueError):
             return None
 
-    def evaluate(self, checkpoint: str) -> Dict[str, Any]:
+    def evaluate(
+        self, checkpoint: str, hooks: Sequence["tf.train.SessionRunHook"] = ()
+    ) -> Dict[str, Any]:
         """Evaluates a checkpoint, prints the table and returns the metrics.json.
 
         Args:
           checkpoint: its path prefix.
+          hooks: run beside the pictures.
 
         Raises:
           UserError: it does not fit the configuration.
         """
-        build = model_fn.build(
-            self._config,
-            scales=self._scales,
-            evaluation_options=self._options,
-            scaffold=checkpoints.reading_scaffold(checkpoint, self._config),
+        scaffold = checkpoints.reading_scaffold(checkpoint, self._config)
+        single_outputs = self._options.single_outputs
+        network = functools.partial(
+            model_fn.results_of, config=self._config, single_outputs=single_outputs
         )
-        estimator = self._platform.evaluation_estimator(build, self._run)
-        estimator.evaluate(self._read, checkpoint_path=checkpoint)
+        recursions = self._config.output_recursions if single_outputs else ()
+        names = ["ensemble"] + ["t%d" % recursion for recursion in recursions]
+        with self._platform.evaluation_network(
+            network, names, self._run, checkpoint, scaffold
+        ) as results:
+            build = model_fn.build(
+                self._config,
+                scales=self._scales,
+                evaluation_options=self._options,
+                scaffold=scaffold,
+                results=results,
+            )
+            estimator = self._platform.evaluation_estimator(build, self._run)
+            estimator.evaluate(self._read, hooks=list(hooks), checkpoint_path=checkpoint)
         metrics = self._options.result()
         print("\n%s\n" % evaluation.table(metrics), flush=True)
         return metrics

@@ -5,7 +5,7 @@ from typing import Dict, List, Optional, Tuple
 from absl import flags
 
 from bsrn_estimator import config as config_module
-from bsrn_estimator import export, predict, upscale
+from bsrn_estimator import export, predict, reliability_flags, upscale
 from bsrn_estimator.config import Config
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.platforms import npu_options
@@ -25,6 +25,7 @@ def define() -> None:
     _define_evaluation()
     npu_options.define_flags()
     _define_use()
+    reliability_flags.define_flags()
 
 
 def _define_run() -> None:
@@ -78,7 +79,7 @@ def _define_run() -> None:
     flags.DEFINE_boolean(
         "allow_change",
         False,
-        "lets a run go on with another %s than it had" % ", ".join(("batch size", "rate")),
+        "lets a run go on with another batch size, learning rate or data set than it had",
     )
 
 
@@ -254,6 +255,7 @@ def check() -> None:
         )
     if FLAGS.initial_step is not None and not FLAGS.checkpoint:
         raise UserError("--initial_step says where --checkpoint stood; give --checkpoint too")
+    reliability_flags.check(FLAGS)
     if not FLAGS.use_npu:
         npu_options.refuse_given(FLAGS)
     if FLAGS.ema_decay and FLAGS.replicas > 1:

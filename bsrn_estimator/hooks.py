@@ -10,7 +10,9 @@ from tqdm import tqdm
 
 from bsrn_estimator import model_fn
 from bsrn_estimator.compat import tf
-from bsrn_estimator.interruption import Interruption
+from bsrn_estimator.failures import flush
+from bsrn_estimator.interruption import Interrupted, Interruption
+
 
 class TrainingHook(tf.train.SessionRunHook):
     """Writes the curves of training and shows its progress.
@@ -81,8 +83,16 @@ class TrainingHook(tf.train.SessionRunHook):
         self._show(step, results)
 
     def end(self, _session) -> None:
+        self.flush()
+        self.close()
+
+    def flush(self) -> None:
+        """Brings the points written so far to the disk."""
         if self._writer:
-            self._writer.flush()
+            flush(self._writer)
+
+    def close(self) -> None:
+        """Takes the progress bar off the terminal."""
         if self._bar is not None:
             self._bar.close()
 
@@ -179,6 +189,30 @@ class StopHook(tf.train.SessionRunHook):
     def exclude(self, seconds: float) -> None:
         """Takes time that went into an evaluation out of the account."""
         self._started += seconds
+
+
+class EvaluationStop(tf.train.SessionRunHook):
+    """Breaks an evaluation off on a signal; it is begun again when training goes on."""
+
+    def __init__(self, interruption: Interruption) -> None:
+        self._interruption = interruption
+
+    def before_run(self, _context) -> None:
+        if self._interruption.received:
+            raise Interrupted
+
+
+class CurvesBeforeCheckpoint(tf.train.CheckpointSaverListener):
+    """Brings the curves to the disk before each checkpoint.
+
+    A run that is killed resumes from a checkpoint, and never makes the steps before it again.
+    """
+
+    def __init__(self, hook: TrainingHook) -> None:
+        self._hook = hook
+
+    def before_save(self, _session, _step) -> None:
+        self._hook.flush()
 
 
 class EvaluationListener(tf.train.CheckpointSaverListener):

@@ -1,9 +1,14 @@
 """Being told to stop: the first signal ends the run in order, the second Ctrl-C at once."""
 
 import os
+import shlex
 import signal
 import sys
 from typing import Optional
+
+
+class Interrupted(Exception):
+    """Work that can be begun again was broken off on a signal."""
 
 
 class Interruption:
@@ -37,10 +42,25 @@ class Interruption:
             os._exit(128 + number)
         if self.received is None:
             name = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
-            sys.stderr.write("\n%s: saving a checkpoint; Ctrl-C ends at once\n" % name)
+            # Not sys.stderr, which the signal may have found in the middle of a line.
+            os.write(2, b"\n%s: saving a checkpoint; Ctrl-C ends at once\n" % name.encode())
             self.received = number
 
-    @property
-    def exit_status(self) -> int:
-        """What the shell expects of a process that ended on this signal."""
-        return 128 + self.received if self.received else 0
+    def exit_status(self, preemption_exit_zero: bool = False) -> int:
+        """What the shell expects of a process that ended on this signal.
+
+        Args:
+          preemption_exit_zero: 0 on SIGTERM, for a cluster that starts a preempted job again only
+            if it did not fail.
+        """
+        if self.received is None or (preemption_exit_zero and self.received == signal.SIGTERM):
+            return 0
+        return 128 + self.received
+
+
+def this_command() -> str:
+    """The command line of this process, to be pasted into a shell."""
+    program = [sys.argv[0]]
+    if os.path.basename(sys.argv[0]) in ("main.py", "-m", "-c"):
+        program = ["python", "-m", "bsrn_estimator.main"]
+    return " ".join(shlex.quote(word) for word in program + sys.argv[1:])

@@ -1,6 +1,7 @@
 """Trains, evaluates and uses BSRN: `python -m bsrn_estimator.main --mode=...`."""
 
 import os
+import signal
 import sys
 from typing import Any, Dict, List
 
@@ -11,6 +12,7 @@ from bsrn_estimator import (
     checkpoints,
     evaluation,
     export,
+    failures,
     flags,
     platforms,
     predict,
@@ -47,9 +49,9 @@ def train(with_evaluation: bool) -> int:
                 config, platform, run, FLAGS.eval_data_dir, config.scales, _evaluation_options()
             )
 
-            def evaluate_checkpoint(checkpoint: str, step: int) -> None:
+            def evaluate_checkpoint(checkpoint: str, step: int, hooks) -> None:
                 # A run that was killed between the two goes on with the second.
-                metrics = evaluator.recorded(step) or evaluator.evaluate(checkpoint)
+                metrics = evaluator.recorded(step) or evaluator.evaluate(checkpoint, hooks)
                 best_checkpoint.keep_if_best(FLAGS.model_dir, checkpoint, metrics, config)
 
         return training.train(
@@ -189,6 +191,15 @@ def _training_options() -> training.TrainingOptions:
         log_steps=FLAGS.log_steps,
         max_seconds=FLAGS.max_train_minutes and 60 * FLAGS.max_train_minutes,
         patches_per_tile=FLAGS.patches_per_tile,
+        first_step=FLAGS.initial_step or 0,
+        allow_change=FLAGS.allow_change,
+        skip_corrupt=FLAGS.skip_corrupt,
+        max_corrupt_share=FLAGS.max_corrupt_share,
+        explosion_factor=FLAGS.explosion_factor,
+        on_nan=FLAGS.on_nan,
+        max_rollbacks=FLAGS.max_rollbacks,
+        rollback_rate=FLAGS.rollback_rate,
+        preemption_exit_zero=FLAGS.preemption_exit_zero,
     )
 
 
@@ -216,10 +227,15 @@ def main(argv: List[str]) -> int:
         if len(argv) > 1:
             raise UserError("%s is no flag; every argument starts with --" % argv[1])
         flags.check()
-        return _RUN[FLAGS.mode]()
+        with failures.readable(FLAGS.model_dir):
+            return _RUN[FLAGS.mode]()
     except UserError as error:
         print("error: %s" % error, file=sys.stderr)
-        return 2
+        return error.status
+    except KeyboardInterrupt:
+        # Where no checkpoint is to be saved; what is written appears whole or not at all.
+        print("\nstopped by Ctrl-C", file=sys.stderr)
+        return 128 + signal.SIGINT
 
 
 def run() -> None:

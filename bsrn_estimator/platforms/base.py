@@ -2,7 +2,7 @@
 
 import contextlib
 import dataclasses
-from typing import ContextManager, Optional
+from typing import Callable, ContextManager, Optional, Sequence
 
 from bsrn_estimator.compat import tf
 
@@ -75,9 +75,32 @@ class Platform:
         """The Estimator that trains."""
         return tf.estimator.Estimator(model_fn, config=self.run_config(options))
 
+    def saver_hook(self, options: RunOptions) -> Optional["tf.train.CheckpointSaverHook"]:
+        """The hook that saves; None leaves it to the Estimator, which puts it before all others."""
+        return tf.train.CheckpointSaverHook(
+            options.model_dir, save_steps=options.save_checkpoints_steps
+        )
+
     def evaluation_estimator(self, model_fn, options: RunOptions) -> "tf.estimator.Estimator":
         """The Estimator that evaluates whole pictures, beside a training session or alone."""
         return tf.estimator.Estimator(model_fn, config=self.run_config(options))
+
+    def evaluation_network(
+        self, network: Callable, names: Sequence[str], run: RunOptions, checkpoint: str, scaffold
+    ) -> ContextManager:
+        """A context that gives the network as the graph of an evaluation calls it.
+
+        Args:
+          network: (lr, scale) to {name: tensor}, the network in the graph.
+          names: the names of its results.
+          run: how the run is carried out.
+          checkpoint: path prefix of the checkpoint.
+          scaffold: makes the tf.train.Scaffold that reads it.
+
+        Returns:
+          A context manager; what it gives is called as `network` is.
+        """
+        return contextlib.nullcontext(network)
 
     def wrap_optimizer(self, optimizer):
         """The optimizer as this platform distributes it or scales its loss."""

@@ -4,13 +4,21 @@ Importing this module imports nothing of npu_bridge; making an `NpuPlatform` doe
 """
 
 import contextlib
+import functools
 import logging
 from typing import Callable, ContextManager, Optional
 
+from bsrn_estimator import checkpoints
 from bsrn_estimator import model_fn as model_fn_module
 from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import UserError
-from bsrn_estimator.platforms import graph_check, npu_environment, npu_package, npu_steps
+from bsrn_estimator.platforms import (
+    graph_check,
+    npu_environment,
+    npu_evaluation,
+    npu_package,
+    npu_steps,
+)
 from bsrn_estimator.platforms.base import Platform, RunOptions
 from bsrn_estimator.platforms.npu_environment import Ranks
 from bsrn_estimator.platforms.npu_options import NpuOptions, define_flags, refuse_given
@@ -97,9 +105,53 @@ class NpuPlatform(Platform):
             model_fn=_checked(model_fn), model_dir=options.model_dir, config=config
         )
 
+    def saver_hook(self, options: RunOptions) -> None:
+        """None: the NPUEstimator has a saver of its own."""
+
     def evaluation_estimator(self, model_fn, options: RunOptions) -> "tf.estimator.Estimator":
         """A plain Estimator on the host's CPU: whole pictures have any size."""
         return tf.estimator.Estimator(model_fn, config=self.run_config(options))
+
+    @contextlib.contextmanager
+    def evaluation_network(self, network, names, run: RunOptions, checkpoint: str, scaffold):
+        """The network in the graph on the host, or with --evaluate_on=npu on the card.
+
+        Raises:
+          UserError: the card is asked for, and the checkpoint has no step.
+        """
+        if self._options.evaluate_on == "host":
+            yield network
+            return
+        if checkpoints.describe(checkpoint).global_step is None:
+            raise UserError(
+                "%s has no global_step, which evaluation on the card needs; give "
+                "--evaluate_on=host" % checkpoint
+            )
+        card = npu_evaluation.CardNetwork(
+            lambda model_fn: self._predicting_estimator(model_fn, run),
+            network,
+            checkpoint,
+            scaffold,
+        )
+        try:
+            yield functools.partial(npu_evaluation.in_graph, card, names)
+        finally:
+            card.close()
+
+    def _predicting_estimator(self, model_fn, options: RunOptions):
+        """An NPUEstimator that only predicts: nothing of the flags of training but precision."""
+        plain = NpuOptions(
+            precision_mode=self._options.precision_mode, device_id=self._options.device_id
+        )
+        config = self._run_config_class(
+            model_dir=options.model_dir,
+            save_checkpoints_steps=0,
+            session_config=Platform.session_config(self, options),
+            **plain.run_config_arguments(self._accepts),
+        )
+        return self._estimator_class(
+            model_fn=model_fn, model_dir=options.model_dir, config=config
+        )
 
     def session_config(self, options: RunOptions) -> "tf.ConfigProto":
         config = super().session_config(options)
