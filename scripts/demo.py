@@ -81,10 +81,15 @@ def main() -> int:
     compare(evaluation, picture)
     better = verdict(evaluation)
     print(
-        "\nLook at   %s\nCurves    .venv/bin/tensorboard --logdir=%s\nTook      %.0f s"
-        % (picture, run, time.time() - started)
+        "\nLook at   %s\nCurves    %s --logdir=%s\nTook      %.0f s"
+        % (picture, tensorboard(), run, time.time() - started)
     )
     return 0 if better else 1
+
+
+def tensorboard() -> str:
+    """The command of TensorBoard in this environment, relative to the repository."""
+    return os.path.relpath(os.path.join(os.path.dirname(sys.executable), "tensorboard"))
 
 
 def say(line: str) -> None:
