@@ -29,7 +29,7 @@ class Limits:
     json_pixels: int = 4 * 10**6
     queue: int = 32
     queue_pixels: int = 128 * 10**6
-    seconds: float = 300.0
+    seconds: float = 300
 
 
 class Gate:

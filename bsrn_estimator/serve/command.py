@@ -22,27 +22,27 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m bsrn_estimator.serve",
         description="Serves an exported network over HTTP: TensorFlow Serving's REST form under "
         "/v1/models/NAME, POST /upscale?scale=4, a page at /, /healthz and /metrics.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         allow_abbrev=False,
     )
-    add = parser.add_argument
-    add("--model", required=True, metavar="EXPORT", help="folder that --mode=export wrote")
-    add("--model_name", default="bsrn", metavar="NAME", help="its name in /v1/models/NAME")
-    add("--scales", default="", metavar="2,4", help="serve these alone; all of the export if empty")
-    add("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 for the network")
-    add("--port", type=_port, default=8501, help="port to listen on; 0 takes a free one")
-    add("--max_body_mb", type=_positive, default=limits.body_bytes / 2**20, help="largest body")
-    add(
-        "--max_pixels",
-        type=_whole,
-        default=limits.pixels,
-        help="largest result, height times width, checked before a picture is decoded",
+
+    def add(name, metavar, default, kind, text):
+        shown = " (default: %s)" % default if default not in (None, "") else ""
+        parser.add_argument(name, metavar=metavar, default=default, type=kind, help=text + shown)
+
+    parser.add_argument(
+        "--model", metavar="EXPORT", required=True, help="folder that --mode=export wrote"
     )
-    add("--max_queue", type=_whole, default=limits.queue, help="requests in progress")
-    add("--timeout", type=_positive, default=limits.seconds, help="seconds for one request")
-    add("--grace", type=_positive, default=30.0, help="seconds for requests when SIGTERM comes")
-    add("--tile", type=_whole, default=None, help="side of a tile in LR pixels (default: by scale)")
-    add("--overlap", type=int, default=upscale.OVERLAP, help="context around a tile in LR pixels")
+    add("--model_name", "NAME", "bsrn", str, "its name in /v1/models/NAME")
+    add("--scales", "2,4", "", str, "serve these alone; without it, all of the export")
+    add("--host", "ADDRESS", "127.0.0.1", str, "what to listen on; 0.0.0.0 for the network")
+    add("--port", "PORT", 8501, _port, "port to listen on; 0 takes a free one")
+    add("--max_body_mb", "MIB", limits.body_bytes // 2**20, _positive, "largest body of a request")
+    add("--max_pixels", "PIXELS", limits.pixels, _whole, "largest result, height times width")
+    add("--max_queue", "REQUESTS", limits.queue, _whole, "requests in progress at once")
+    add("--timeout", "SECONDS", limits.seconds, _positive, "longest time for a request")
+    add("--grace", "SECONDS", 30, _positive, "time for what runs when SIGTERM comes")
+    add("--tile", "PIXELS", None, _whole, "side of a tile in LR pixels; without it, by scale")
+    add("--overlap", "PIXELS", upscale.OVERLAP, int, "context around a tile, in LR pixels")
     return parser
 
 
