@@ -142,6 +142,7 @@ def main() -> None:
         "s",
         plain_beside,
         peak,
+        ratio=plain_beside / beside,
         pictures_a_second=rate,
         pictures_a_second_baseline=plain_rate,
         machine=facts,
