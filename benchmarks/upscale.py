@@ -16,7 +16,7 @@ import os
 
 import numpy as np
 
-from benchmarks import _report
+from benchmarks import _plain_network, _report
 from bsrn_estimator import network, picture_files, trained
 from bsrn_estimator.compat import tf
 from bsrn_estimator.config import Config
@@ -30,59 +30,10 @@ _OVERLAPS = (4, 6, 8, 10, 12, 16, 20, 24)
 _MEGAPIXELS = {0.5: (612, 816), 2.0: (1224, 1632), 8.0: (2448, 3264)}
 
 
-def _convolution(inputs, filters: int, name: str):
-    channels = int(inputs.shape[-1])
-    with tf.variable_scope(name, reuse=tf.AUTO_REUSE):
-        kernel = tf.get_variable("kernel", [3, 3, channels, filters])
-        bias = tf.get_variable("bias", [filters], initializer=tf.zeros_initializer())
-    return tf.nn.bias_add(tf.nn.conv2d(inputs, kernel, [1, 1, 1, 1], "SAME"), bias)
-
-
-def plain_ensemble(lr, scale: int, config: Config):
-    """The ensemble in the plain form, with the variables of `network`."""
-    features_count = config.conv_features
-    mean = np.array(config.rgb_mean, np.float32)
-    with tf.variable_scope("generator", reuse=tf.AUTO_REUSE):
-        features = _convolution(tf.cast(lr, tf.float32) - mean, features_count, "first_conv/conv2d")
-        state = tf.zeros(tf.concat([tf.shape(features)[:3], [config.state_features]], 0))
-        state.set_shape([None, None, None, config.state_features])
-        pictures = []
-        for recursion in range(1, config.recursions + 1):
-            features, state = _plain_block(features, state, config)
-            if recursion in config.output_recursions:
-                pictures.append(_plain_picture(features, scale, config) + mean)
-    return tf.add_n([w * picture for w, picture in zip(config.output_weights, pictures)])
-
-
-def _plain_block(features, state, config: Config):
-    sizes = [config.conv_features, config.state_features]
-    kept = features
-    for index in range(3):
-        name = "residual_modules/conv2d" + ("_%d" % index if index else "")
-        joined = _convolution(tf.concat([features, state], -1), sum(sizes), name)
-        features, state = tf.split(joined, sizes, -1)
-        if index == 0:
-            features, state = tf.nn.relu(features), tf.nn.relu(state)
-        else:
-            features = features + kept
-            kept = features
-    return features, state
-
-
-def _plain_picture(features, scale: int, config: Config):
-    for index in range(1 if scale == 3 else scale.bit_length() - 1):
-        factor = 3 if scale == 3 else 2
-        name = "upscale/x%d/conv2d" % scale + ("_%d" % index if index else "")
-        wide = _convolution(features, config.conv_features * factor**2, name)
-        features = tf.depth_to_space(tf.nn.relu(wide), factor)
-    folder = "last_conv/x%d/" % scale if len(config.scales) > 1 else "last_conv/"
-    return _convolution(features, 3, folder + "conv2d")
-
-
 def run_form(form: str, height: int, width: int, repeats: int) -> None:
     """Measures one form in this process and prints the result line."""
     config = Config(scales=(_SCALE,))
-    build = {"plain": plain_ensemble, "ours": network.ensemble}
+    build = {"plain": _plain_network.ensemble, "ours": network.ensemble}
     if form == "short":  # leaves the outputs out whose weight is 2^-8 and less
 
         def build_short(lr, scale, config):
