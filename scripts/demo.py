@@ -43,7 +43,7 @@ TRAINING = (
 HELD_OUT = ("chelsea.png", "coffee.png")
 
 # The comparison: of which picture, at which scale, which detail (left, top, side; HR pixels).
-SHOWN, SHOWN_SCALE, DETAIL = "chelsea", 2, (96, 72, 96)
+SHOWN, SHOWN_SCALE, DETAIL = "chelsea", 2, (120, 76, 96)
 ZOOM = 3
 GAP, CAPTION = 12, 44
 
