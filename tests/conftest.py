@@ -32,3 +32,8 @@ def shared_dir() -> pathlib.Path:
     if not (folder / "data").is_dir():
         pytest.skip(f"no folder {folder} with data/ of real pictures on this machine")
     return folder
+
+
+def pytest_addoption(parser) -> None:
+    """`--kills`: how often tests/reliability/test_kill.py kills each command."""
+    parser.addoption("--kills", type=int, default=2, help="kills of each command under test")
