@@ -31,6 +31,8 @@ class Config:
         every step, the gradient being the mean over scales.
       batch_size: LR patches of one scale, in one step, on one device.
       patch_size: height and width of an LR patch, in pixels.
+      patches_per_tile: patches cut from a tile each time it is read; the order of the training data
+        depends on it.
       learning_rate: Adam's rate at step 0.
       learning_rate_decay: factor applied to the rate every `learning_rate_decay_steps` steps.
       learning_rate_decay_steps: length of one stair of the schedule, in steps.
@@ -55,6 +57,7 @@ class Config:
     scale_schedule: str = "random"
     batch_size: int = 8
     patch_size: int = 48
+    patches_per_tile: int = 8
     learning_rate: float = 1e-4
     learning_rate_decay: float = 0.5
     learning_rate_decay_steps: int = 200000
@@ -87,6 +90,7 @@ class Config:
             "recursion_frequency": 1,
             "batch_size": 1,
             "patch_size": 1,
+            "patches_per_tile": 1,
             "learning_rate_decay_steps": 1,
             "clip_norm": 0,
             "seed": 0,

@@ -129,7 +129,9 @@ def _define_recipe() -> None:
         "seed", _DEFAULTS.seed, "seed of the first weights and of every draw of training data"
     )
     flags.DEFINE_integer(
-        "patches_per_tile", 8, "patches cut from a tile each time it is read", lower_bound=1
+        "patches_per_tile",
+        _DEFAULTS.patches_per_tile,
+        "patches cut from a tile each time it is read",
     )
 
 

@@ -190,7 +190,6 @@ def _training_options() -> training.TrainingOptions:
         summary_steps=FLAGS.summary_steps,
         log_steps=FLAGS.log_steps,
         max_seconds=FLAGS.max_train_minutes and 60 * FLAGS.max_train_minutes,
-        patches_per_tile=FLAGS.patches_per_tile,
         first_step=FLAGS.initial_step or 0,
         allow_change=FLAGS.allow_change,
         skip_corrupt=FLAGS.skip_corrupt,

@@ -38,7 +38,6 @@ class TrainingOptions:
       summary_steps: steps between points of the curves.
       log_steps: steps between lines where the output is no terminal.
       max_seconds: ends training after so long, evaluations not counted; None for no limit.
-      patches_per_tile: patches cut from a tile each time it is read.
       first_step: the step that a new run counts from.
       allow_change: go on with other data than the model folder was trained with.
       skip_corrupt: leave corrupt records out instead of stopping.
@@ -56,7 +55,6 @@ class TrainingOptions:
     summary_steps: int = 100
     log_steps: int = 100
     max_seconds: Optional[float] = None
-    patches_per_tile: int = 8
     first_step: int = 0
     allow_change: bool = False
     skip_corrupt: bool = False
@@ -193,7 +191,7 @@ class _Attempt:
             start_step=step * platform.batches_per_step + self._rollbacks.skipped_batches,
             rank=platform.rank,
             rank_size=platform.rank_size,
-            patches_per_tile=options.patches_per_tile,
+            patches_per_tile=config.patches_per_tile,
             with_keys=with_keys,
             skip_corrupt=options.skip_corrupt,
             max_corrupt_share=options.max_corrupt_share,
@@ -207,7 +205,7 @@ class _Attempt:
         options, folder = self._options, self._run.model_dir
         data = data_identity.identity(
             Manifest.load_alone(options.data_dir),
-            patches_per_tile=options.patches_per_tile,
+            patches_per_tile=config.patches_per_tile,
             batches_per_step=self._platform.batches_per_step * self._platform.rank_size,
         )
         data_identity.check(folder, data, options.allow_change)

@@ -25,7 +25,7 @@ def data(tmp_path_factory):
 def _train(data, folder, steps, start=lambda: None, **more):
     config = Config(learning_rate=1e-2, **dict(SMALL, **more))
     run = RunOptions(model_dir=str(folder), save_checkpoints_steps=1, keep_checkpoint_max=0)
-    options = training.TrainingOptions(data_dir=data, train_steps=steps, patches_per_tile=2)
+    options = training.TrainingOptions(data_dir=data, train_steps=steps)
     assert training.train(config, Platform(), run, options, scaffold=start) == 0
     return config
 

@@ -50,7 +50,7 @@ def test_two_replicas_take_the_step_of_one_with_both_batches(tmp_path):
     def train(name, platform, batch_size, steps, start=lambda: None):
         config = Config(batch_size=batch_size, **small)
         run = RunOptions(model_dir=str(tmp_path / name))
-        options = training.TrainingOptions(data_dir=data, train_steps=steps, patches_per_tile=2)
+        options = training.TrainingOptions(data_dir=data, train_steps=steps)
         assert training.train(config, platform, run, options, scaffold=start) == 0
         return _weights(tmp_path / name)
 
