@@ -60,26 +60,27 @@ def leaving(server, body: bytes) -> socket.socket:
 
 @pytest.fixture(scope="module")
 def narrow(export):
-    """A server with two places and little time, which the last test here ends."""
-    flags = SLOW_FLAGS + ("--max_queue=2", "--timeout=2.5", "--grace=20")
+    """A server with two places and little time."""
+    flags = SLOW_FLAGS + ("--max_queue=2", "--timeout=5")
     with running("--model=" + export, *flags) as server:
         yield server
 
 
-def test_a_request_that_takes_too_long_is_ended(narrow):
-    started = time.monotonic()
-    status, sentence = narrow.refused("/upscale?scale=2", slow(2, 600))
-    assert (status, "2.5 seconds" in sentence) == (503, True)
-    assert time.monotonic() - started < 10
+def test_what_takes_too_long_is_ended(narrow):
+    """A picture, whose progress is told meanwhile, and a body that stops coming."""
+    address = urlsplit(narrow.url)
+    with socket.create_connection((address.hostname, address.port), timeout=20) as stalled:
+        stalled.sendall(
+            b"POST /upscale?scale=2 HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc"
+        )
+        asking = Asking(narrow, "/upscale?scale=2&id=0123456789", slow(2, 900))
+        seen = []
+        wait_for(lambda: seen.append(progress(narrow)) or seen[-1]["done"])
+        assert seen[-1]["done"] <= seen[-1]["tiles"] == len(tiles_of(900, 900, 26, 12))
+        status, _, body = asking.result()
+        assert (status, b"5 seconds" in body) == (503, True)
+        assert b" 408 " in stalled.recv(4096)
     wait_for(lambda: in_progress(narrow) == 0)
-
-
-def test_progress_tells_tiles(narrow):
-    asking = Asking(narrow, "/upscale?scale=2&id=0123456789", slow(3, 500))
-    seen = []
-    wait_for(lambda: seen.append(progress(narrow)) or seen[-1]["done"])
-    assert seen[-1]["done"] <= seen[-1]["tiles"] == len(tiles_of(500, 500, 26, 12))
-    asking.result()
     assert progress(narrow) == {"tiles": 0, "done": 0}
 
 
@@ -88,7 +89,7 @@ def progress(server):
 
 
 def test_places_run_out_and_come_back_when_a_client_leaves(narrow):
-    first, second = leaving(narrow, slow(4, 500)), leaving(narrow, slow(5, 500))
+    first, second = leaving(narrow, slow(4, 900)), leaving(narrow, slow(5, 900))
     try:
         wait_for(lambda: in_progress(narrow) == 2)
         status, headers, body = narrow.ask("/upscale?scale=2", SMALL)
@@ -98,7 +99,6 @@ def test_places_run_out_and_come_back_when_a_client_leaves(narrow):
         wait_for(lambda: in_progress(narrow) == 1)
         # A small one has its turn while the large one runs.
         assert narrow.ask("/upscale?scale=2", SMALL)[0] == 200
-        assert in_progress(narrow) == 1
     finally:
         first.close()
         second.close()
@@ -106,37 +106,23 @@ def test_places_run_out_and_come_back_when_a_client_leaves(narrow):
     assert 'status="499"' in narrow.ask("/metrics")[2].decode()
 
 
-def test_a_body_that_stops_coming_is_ended(narrow):
-    address = urlsplit(narrow.url)
-    with socket.create_connection((address.hostname, address.port), timeout=20) as connection:
-        connection.sendall(
-            b"POST /upscale?scale=2 HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\nabc"
-        )
-        assert b" 408 " in connection.recv(4096)
-
-
-def test_sigterm_finishes_what_runs(narrow, expected):
-    lr = random_picture(6, 60, 60)
-    idle = leaving(narrow, SMALL)  # keeps its connection open after the answer
-    assert b" 200 " in idle.recv(65536)
-    asking = Asking(narrow, "/upscale?scale=2", file_of(lr))
-    wait_for(lambda: in_progress(narrow) == 1)
-    narrow.terminate()
-    status, _, body = asking.result()
-    assert status == 200 and same(pixels(body), expected.uint8(lr, 2))
-    assert narrow.exit_status() == 0
-    idle.close()
-    with pytest.raises(OSError):
-        narrow.ask("/healthz")
-
-
-def test_sigterm_waits_no_longer_than_its_grace(export):
-    with running("--model=" + export, "--grace=0.3", *SLOW_FLAGS) as server:
-        asking = Asking(server, "/upscale?scale=2", slow(7, 900))
+def test_sigterm_finishes_what_it_can_within_its_grace(export, expected):
+    lr = random_picture(6, 36, 36)
+    with running("--model=" + export, "--grace=4", *SLOW_FLAGS) as server:
+        idle = leaving(server, SMALL)  # keeps its connection open after the answer
+        assert b" 200 " in idle.recv(65536)
+        long = Asking(server, "/upscale?scale=2", slow(7, 900))
         wait_for(lambda: in_progress(server) == 1)
+        short = Asking(server, "/upscale?scale=2", file_of(lr))
+        wait_for(lambda: in_progress(server) == 2 or short.answer)
         started = time.monotonic()
         server.terminate()
-        status, _, body = asking.result()
+        status, _, body = short.result()
+        assert status == 200 and same(pixels(body), expected.uint8(lr, 2))
+        with pytest.raises(OSError):
+            server.ask("/healthz")
+        status, _, body = long.result()
         assert status == 503 and "shut down" in json.loads(body.decode())["error"]
         assert server.exit_status() == 0
-        assert time.monotonic() - started < 10
+        assert 3 < time.monotonic() - started < 15
+        idle.close()
