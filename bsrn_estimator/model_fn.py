@@ -2,7 +2,7 @@
 
 import contextlib
 import functools
-from typing import Callable, Sequence
+from typing import Callable, Dict, Optional, Sequence
 
 from bsrn_estimator import evaluation, network, optimization, schedules
 from bsrn_estimator.compat import tf
@@ -20,6 +20,7 @@ def build(
     evaluation_options=None,
     scaffold: Callable = lambda: None,
     loss_scope: Callable = contextlib.nullcontext,
+    results: Optional[Callable] = None,
 ) -> Callable:
     """A `model_fn` for tf.estimator.
 
@@ -31,6 +32,7 @@ def build(
       scaffold: makes the tf.train.Scaffold of a training or evaluation session, or None; called
         when the graph is complete.
       loss_scope: makes the context in which a platform computes the loss.
+      results: (lr, scale) to {output: picture}, what EVAL takes in the place of `results_of`.
 
     Returns:
       `model_fn(features, labels, mode)`; features and labels are those of `input_fn`.
@@ -41,7 +43,12 @@ def build(
             loss_of = functools.partial(_loss, features, labels, config, loss_scope)
             return _train(features, loss_of, config, wrap_optimizer, scaffold)
         if mode == tf.estimator.ModeKeys.EVAL:
-            spec = _evaluate(features, labels, config, scales or config.scales, evaluation_options)
+            plain = functools.partial(
+                results_of, config=config, single_outputs=evaluation_options.single_outputs
+            )
+            spec = _evaluate(
+                features, labels, results or plain, scales or config.scales, evaluation_options
+            )
             return spec._replace(scaffold=scaffold())
         return _predict(features, config, scales or config.scales)
 
@@ -81,16 +88,30 @@ def _loss(features, labels, config: Config, loss_scope: Callable):
     }
 
 
-def _evaluate(features, labels, config: Config, scales: Sequence[int], options):
-    results = {}
-    for scale in scales:
-        trunk = network.trunk(features["lr_x%d" % scale], config)
-        results[scale] = {"ensemble": network.ensemble_of(trunk, scale, config)}
-        if options.single_outputs:
-            singles = network.outputs_of(trunk, scale, config)
-            for recursion, single in zip(config.output_recursions, singles):
-                results[scale]["t%d" % recursion] = single
-    metric_ops, hook = evaluation.build(features, labels, results, options)
+def results_of(lr, scale: int, config: Config, single_outputs: bool = False) -> Dict:
+    """What an evaluation measures of one picture.
+
+    Args:
+      lr: [1, height, width, 3], RGB in 0..255, any dtype.
+      scale: one of `config.scales`.
+      config: the hyper-parameters.
+      single_outputs: adds the picture after each recursion that has an output.
+
+    Returns:
+      {"ensemble": float32 [1, scale * height, scale * width, 3], neither rounded nor clipped}, and
+      for single outputs "t1", "t2", ... by recursion.
+    """
+    trunk = network.trunk(lr, config)
+    made = {"ensemble": network.ensemble_of(trunk, scale, config)}
+    if single_outputs:
+        singles = network.outputs_of(trunk, scale, config)
+        made.update(("t%d" % r, single) for r, single in zip(config.output_recursions, singles))
+    return made
+
+
+def _evaluate(features, labels, results: Callable, scales: Sequence[int], options):
+    made = {scale: results(features["lr_x%d" % scale], scale) for scale in scales}
+    metric_ops, hook = evaluation.build(features, labels, made, options)
     return tf.estimator.EstimatorSpec(
         tf.estimator.ModeKeys.EVAL,
         loss=tf.zeros([]),

@@ -143,15 +143,17 @@ class NpuPlatform(Platform):
         plain = NpuOptions(
             precision_mode=self._options.precision_mode, device_id=self._options.device_id
         )
+        session_config = Platform.session_config(self, options)
+        # Waits for tiles, and is waited for: not in the threads that all sessions share.
+        session_config.use_per_session_threads = True
+        session_config.inter_op_parallelism_threads = 4
         config = self._run_config_class(
             model_dir=options.model_dir,
             save_checkpoints_steps=0,
-            session_config=Platform.session_config(self, options),
+            session_config=session_config,
             **plain.run_config_arguments(self._accepts),
         )
-        return self._estimator_class(
-            model_fn=model_fn, model_dir=options.model_dir, config=config
-        )
+        return self._estimator_class(model_fn=model_fn, model_dir=options.model_dir, config=config)
 
     def session_config(self, options: RunOptions) -> "tf.ConfigProto":
         config = super().session_config(options)

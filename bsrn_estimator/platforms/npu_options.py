@@ -30,6 +30,7 @@ _LATER_MODES = {
     "allow_mix_precision_bf16": "precision_mode_v2",
     "allow_fp32_to_bf16": "precision_mode_v2",
 }
+EVALUATE_ON = ("host", "npu")
 _AUTO_TUNE = ("RL,GA", "GA,RL", "RL", "GA")
 _AOE_MODES = ("1", "2", "4", "mdat")
 _DUMP_STEPS = re.compile(r"\d+(-\d+)?(\|\d+(-\d+)?){0,99}")
@@ -38,6 +39,7 @@ _FLAGS = (
     "loss_scale",
     "iterations_per_loop",
     "device_id",
+    "evaluate_on",
     "auto_tune",
     "aoe_mode",
     "tuning_dir",
@@ -66,6 +68,12 @@ def define_flags() -> None:
     )
     absl_flags.DEFINE_integer(
         "device_id", None, "NPU: which card to use; by default DEVICE_ID of the environment, or 0"
+    )
+    absl_flags.DEFINE_enum(
+        "evaluate_on",
+        "host",
+        EVALUATE_ON,
+        "NPU: evaluates on the host's CPU, or on the card in tiles of a few fixed shapes",
     )
     absl_flags.DEFINE_string(
         "auto_tune", None, "NPU, builds up to 2022: RL,GA, RL or GA, tunes operators while training"
@@ -107,6 +115,7 @@ class NpuOptions:
     loss_scale: str = "none"
     iterations_per_loop: int = 1
     device_id: Optional[int] = None
+    evaluate_on: str = "host"
     auto_tune: Optional[str] = None
     aoe_mode: Optional[str] = None
     tuning_dir: Optional[str] = None
@@ -143,6 +152,10 @@ class NpuOptions:
         yield (
             self.device_id is None or self.device_id >= 0,
             "--device_id must be at least 0, not %s" % self.device_id,
+        )
+        yield (
+            self.evaluate_on in EVALUATE_ON,
+            "--evaluate_on takes %s, not %s" % (" or ".join(EVALUATE_ON), self.evaluate_on),
         )
         yield (
             self.auto_tune in (None,) + _AUTO_TUNE,
