@@ -71,7 +71,8 @@ class DivergenceHook(tf.train.SessionRunHook):
 class FiniteWeights(tf.train.CheckpointSaverListener):
     """Lets no checkpoint be written that holds a NaN or an infinity.
 
-    A finite loss can leave such weights behind, as it was computed before they changed.
+    A finite loss can leave such weights behind: it was computed before they changed, and where a
+    ReLU makes 0 of a NaN, as that of TensorFlow 2.15 does, many steps before.
 
     Raises:
       Diverged: in place of the checkpoint.
@@ -86,7 +87,7 @@ class FiniteWeights(tf.train.CheckpointSaverListener):
         finite = session.run(self._finite)
         for name, good in zip(self._names, finite):
             if not good:
-                raise Diverged(int(global_step), "%s holds values that are not finite" % name)
+                raise Diverged(int(global_step), "%s is not finite, though the loss is" % name)
 
 
 def save_batch(read: Callable, path: str, batches: int = 1, **facts) -> List[str]:
@@ -113,6 +114,8 @@ def save_batch(read: Callable, path: str, batches: int = 1, **facts) -> List[str
         for number in range(batches):
             values = session.run(dict(features, **labels))
             suffix = ".%d" % number if number else ""
+            # A string comes as a Python object, which an .npz would pickle.
+            values["key"] = np.asarray(values["key"], np.bytes_)
             arrays.update({name + suffix: value for name, value in values.items()})
     names = sorted(
         {key.decode("utf-8", "replace") for n in arrays if n.startswith("key") for key in arrays[n]}

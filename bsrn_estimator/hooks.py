@@ -1,5 +1,6 @@
 """What happens beside the steps of training: curves, the progress line, stops, evaluations."""
 
+import contextlib
 import math
 import sys
 import time
@@ -92,7 +93,9 @@ class TrainingHook(tf.train.SessionRunHook):
             flush(self._writer)
 
     def close(self) -> None:
-        """Takes the progress bar off the terminal."""
+        """Ends the reports of a run that may have failed: the curves, and the progress bar."""
+        with contextlib.suppress(RuntimeError, OSError, tf.errors.OpError):
+            self.flush()
         if self._bar is not None:
             self._bar.close()
 

@@ -191,7 +191,7 @@ class _Attempt:
             start_step=step * platform.batches_per_step + self._rollbacks.skipped_batches,
             rank=platform.rank,
             rank_size=platform.rank_size,
-            patches_per_tile=config.patches_per_tile,
+            patches_per_tile=self._config.patches_per_tile,
             with_keys=with_keys,
             skip_corrupt=options.skip_corrupt,
             max_corrupt_share=options.max_corrupt_share,
@@ -205,7 +205,6 @@ class _Attempt:
         options, folder = self._options, self._run.model_dir
         data = data_identity.identity(
             Manifest.load_alone(options.data_dir),
-            patches_per_tile=config.patches_per_tile,
             batches_per_step=self._platform.batches_per_step * self._platform.rank_size,
         )
         data_identity.check(folder, data, options.allow_change)

@@ -157,8 +157,7 @@ def curves(folder):
 def events(path):
     """The events of a file, up to where a kill cut it short."""
     try:
-        for event in tf.train.summary_iterator(str(path)):
-            yield event
+        yield from tf.train.summary_iterator(str(path))
     except tf.errors.DataLossError:
         pass
 
