@@ -142,10 +142,18 @@ class _Worker:
             self._results.put(error)
 
     def _read(self) -> "tf.data.Dataset":
-        tiles = tf.data.Dataset.from_generator(
-            lambda: iter(self._tiles.get, None), tf.float32, self._shape
+        # Nothing reads ahead: a session that fails could not end while a tile is waited for. As no
+        # step follows that the device could take over, all of it stays on the host.
+        return tf.data.Dataset.from_generator(
+            self._waiting_tiles, {"lr": tf.float32}, {"lr": self._shape}
         )
-        return tiles.map(lambda tile: {"lr": tile}).prefetch(1)
+
+    def _waiting_tiles(self):
+        while True:
+            tile = self._tiles.get()
+            if tile is None:
+                return
+            yield {"lr": tile}
 
 
 def in_graph(card: CardNetwork, names, lr, scale: int) -> Dict[str, "tf.Tensor"]:
