@@ -46,6 +46,8 @@ class TrainingHook(tf.train.SessionRunHook):
         self._summary_steps = summary_steps
         self._log_steps = log_steps
         self._counters = counters
+        # A run that is refused closes the hook before a session began it.
+        self._writer = None
         self._bar = None
         self._summary_mark, self._log_mark = _Mark(0), _Mark(0)
         self._excluded = 0.0
