@@ -12,16 +12,17 @@ times are processor time of all threads, which other work on the machine changes
 """
 
 import argparse
+import contextlib
 import os
 
 import numpy as np
 
 from benchmarks import _plain_network, _report
-from bsrn_estimator import network, picture_files, trained
+from bsrn_estimator import picture_files, trained
 from bsrn_estimator.compat import tf
 from bsrn_estimator.config import Config
 from bsrn_estimator.tiling import windows
-from bsrn_estimator.upscale import Upscaler, to_uint8
+from bsrn_estimator.upscale import TILE, Upscaler, to_uint8
 from data_tools.pictures import read_rgb
 
 _SIZES = ((80, 120), (339, 510))
@@ -33,13 +34,12 @@ _MEGAPIXELS = {0.5: (612, 816), 2.0: (1224, 1632), 8.0: (2448, 3264)}
 def run_form(form: str, height: int, width: int, repeats: int) -> None:
     """Measures one form in this process and prints the result line."""
     config = Config(scales=(_SCALE,))
-    build = {"plain": _plain_network.ensemble, "ours": network.ensemble}
-    if form == "short":  # leaves the outputs out whose weight is 2^-8 and less
-
-        def build_short(lr, scale, config):
-            return network.ensemble(lr, scale, config, first_output=8)
-
-        build["short"] = build_short
+    # "short" leaves the outputs out whose weight is 2^-8 and less.
+    build = {
+        "plain": _plain_network.ensemble,
+        "ours": lambda lr, *_: trained.pictures(lr, _SCALE, config, "ensemble")[0],
+        "short": lambda lr, *_: trained.pictures(lr, _SCALE, config, "ensemble", 8)[0],
+    }
     lr = np.random.RandomState(0).randint(0, 256, (1, height, width, 3)).astype(np.float32)
     with tf.Graph().as_default():
         tf.set_random_seed(1)
@@ -62,8 +62,8 @@ def run_form(form: str, height: int, width: int, repeats: int) -> None:
     )
 
 
-def run_tiles(megapixels: float, bands: int) -> None:
-    """Upscales the first bands of a large picture with a full random network in tiles."""
+def run_tiles(megapixels: float, most: int) -> None:
+    """Upscales the first tiles of a large picture with a full network of first weights."""
     lr = np.random.RandomState(0).randint(0, 256, _MEGAPIXELS[megapixels] + (3,), dtype=np.uint8)
     with _report.measured() as usage, Upscaler(RandomNetwork()) as upscaler:
         before = _report.peak_memory_mb()
@@ -71,10 +71,12 @@ def run_tiles(megapixels: float, bands: int) -> None:
 
         def on_tile():
             count[0] += 1
+            if count[0] == most:
+                raise StopIteration
 
-        for number, _ in enumerate(upscaler.bands(lr, _SCALE, on_tile=on_tile), 1):
-            if bands and number == bands:
-                break
+        with contextlib.suppress(StopIteration, RuntimeError):
+            for _ in upscaler.bands(lr, _SCALE, on_tile=on_tile):
+                pass
     _report.print_result(
         "tiles",
         _report.peak_memory_mb(),
@@ -93,13 +95,17 @@ class RandomNetwork:
 
     scales, fixed_shape = (_SCALE,), None
 
+    def tile(self, scale: int) -> int:
+        """As that of a trained network."""
+        return TILE
+
     def open(self, scales, output, first_output=0):
         """See `bsrn_estimator.upscale.Upscaler`."""
         config = Config(scales=tuple(scales))
         with tf.Graph().as_default():
             tf.set_random_seed(1)
             lr = tf.placeholder(tf.float32, [1, None, None, 3])
-            hr = network.ensemble(lr, scales[0], config, first_output)
+            hr = trained.pictures(lr, scales[0], config, output, first_output)[0]
             session = tf.Session()
             session.run(tf.global_variables_initializer())
         return ("ensemble",), lambda picture, _: [session.run(hr, {lr: picture})], session.close
@@ -150,7 +156,7 @@ def compare_sizes(arguments) -> None:
     found = {
         megapixels: _report.in_child(
             "benchmarks.upscale",
-            ["--megapixels=%g" % megapixels, "--bands=%d" % arguments.bands],
+            ["--megapixels=%g" % megapixels, "--most=%d" % arguments.most],
         )
         for megapixels in _MEGAPIXELS
     }
@@ -216,7 +222,9 @@ def main() -> None:
     parser.add_argument("--overlap", action="store_true", help="the least overlap of tiles")
     parser.add_argument("--quick", action="store_true", help="the smaller size alone")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--bands", type=int, default=1, help="rows of tiles to run; 0 for all")
+    parser.add_argument(
+        "--most", type=int, default=0, help="with --tiles: so many tiles; 0 for all"
+    )
     parser.add_argument("--checkpoint", help="with --overlap: a trained network")
     parser.add_argument("--recursions", type=int)
     parser.add_argument("--recursion_frequency", type=int)
@@ -231,7 +239,7 @@ def main() -> None:
     if arguments.form:
         run_form(arguments.form, arguments.height, arguments.width, arguments.repeats)
     elif arguments.megapixels:
-        run_tiles(arguments.megapixels, arguments.bands)
+        run_tiles(arguments.megapixels, arguments.most)
     elif arguments.overlap:
         if not arguments.pictures:
             parser.error("--overlap needs --pictures")

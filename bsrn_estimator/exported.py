@@ -9,6 +9,7 @@ from bsrn_estimator import frozen_graph, saved_model
 from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.trained import new_session
+from bsrn_estimator.upscale import default_tile
 
 VERSION = 1
 INFO_ENDING = ".json"
@@ -62,6 +63,10 @@ class ExportedNetwork:
         self.fixed_shape = (size[0], size[1]) if size else None
         self.step = self._info["step"]
         self.name = "%s (exported at step %d)" % (self.path, self.step)
+
+    def tile(self, scale: int) -> int:
+        """Side of a tile in LR pixels that keeps memory under 1 GB."""
+        return default_tile(scale)
 
     def open(
         self, scales: Sequence[int], output: str, first_output: int = 0

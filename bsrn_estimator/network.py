@@ -18,7 +18,8 @@ from bsrn_estimator.config import Config
 
 # Variance of the first two kernels of the block, times their fan-in. The reference implementation
 # starts them near zero with a truncated normal of standard deviation sqrt(1.3 * 1e-4 / fan_in);
-# `tf.variance_scaling_initializer` divides by the deviation of a unit normal cut at 2, squared here.
+# `tf.variance_scaling_initializer` divides by the deviation of a unit normal cut at 2; so its
+# square is here.
 _BLOCK_VARIANCE = 1.3e-4 * 0.87962566103423978**2
 
 
@@ -95,14 +96,21 @@ def upscaled(features, scale: int):
     Returns:
       float32 [batch, scale * height, scale * width, conv_features].
     """
+    wide, factor = _nearly_upscaled(features, scale)
+    return tf.depth_to_space(wide, factor)
+
+
+def _nearly_upscaled(features, scale: int):
+    """What `upscaled` returns before the channels of the last step become pixels; its factor."""
     channels = _channels(features)
-    factors = [3] if scale == 3 else [2] * (scale.bit_length() - 1)
+    wide, factor = features, 1
     with tf.variable_scope("generator/upscale/x%d" % scale, reuse=tf.AUTO_REUSE):
-        for index, factor in enumerate(factors):
+        for index, following in enumerate([3] if scale == 3 else [2] * (scale.bit_length() - 1)):
+            narrow = tf.depth_to_space(wide, factor) if index else features
             name = "conv2d_%d" % index if index else "conv2d"
-            wide = tf.nn.relu(_convolution(features, channels * factor**2, name))
-            features = tf.depth_to_space(wide, factor)
-    return features
+            wide = tf.nn.relu(_convolution(narrow, channels * following**2, name))
+            factor = following
+    return wide, factor
 
 
 def picture(features, scale: int, config: Config, divisor: float = 1.0):
@@ -148,9 +156,9 @@ def outputs(lr, scale: int, config: Config) -> List:
 def ensemble_of(trunk_features: Sequence, scale: int, config: Config, first_output: int = 0):
     """The mean of the outputs, weighted by 2^recursion, from what `trunk` returned.
 
-    The upscaled features are accumulated as they come and pass one last convolution, so memory
-    does not grow with the number of outputs. The weight of the last output is 1 and the sum is
-    halved before each recursion's addition: powers of two round nothing.
+    The upscaled features are accumulated as they come, as channels that become pixels once, and
+    pass one last convolution. The weight of the last output is 1 and the sum is halved before each
+    recursion's addition: powers of two round nothing. `bands.ensemble` needs less memory.
 
     Args:
       trunk_features: what `trunk` returned.
@@ -164,12 +172,16 @@ def ensemble_of(trunk_features: Sequence, scale: int, config: Config, first_outp
     decay = 2.0**-config.recursion_frequency
     total, weights = None, 0.0
     for features in trunk_features[first_output:]:
-        part = upscaled(features, scale)
+        if total is not None:
+            # All features may be ready; upscaled at once they would take many times the memory.
+            with tf.control_dependencies([total]):
+                features = tf.identity(features)
+        part, factor = _nearly_upscaled(features, scale)
         total = part if total is None else part + decay * total
         weights = 1.0 + decay * weights
-    return picture(total, scale, config, divisor=weights)
+    return picture(tf.depth_to_space(total, factor), scale, config, divisor=weights)
 
 
 def ensemble(lr, scale: int, config: Config, first_output: int = 0):
-    """The result of the network on `lr`; see `outputs` for shapes and `ensemble_of` for the mean."""
+    """The result of the network on `lr`; see `outputs` for shapes, `ensemble_of` for the mean."""
     return ensemble_of(trunk(lr, config), scale, config, first_output)

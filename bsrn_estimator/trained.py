@@ -5,11 +5,11 @@ import json
 import os
 from typing import Callable, List, Optional, Sequence, Tuple
 
-from bsrn_estimator import checkpoints, network
+from bsrn_estimator import bands, checkpoints, network
 from bsrn_estimator.compat import tf
 from bsrn_estimator.config import Config
 from bsrn_estimator.errors import UserError
-from bsrn_estimator.upscale import output_names
+from bsrn_estimator.upscale import TILE, output_names
 
 # The network that comes with the project, where it does.
 PRETRAINED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "pretrained")
@@ -44,10 +44,11 @@ def pictures(lr, scale: int, config: Config, output: str, first_output: int = 0)
         raise UserError("--first_output must be from 0 to %d, not %d" % (last, first_output))
     features = network.trunk(lr, config)
     if output == "last":
-        return network.outputs_of(features[-1:], scale, config)
-    ensemble = network.ensemble_of(features, scale, config, first_output)
-    each = network.outputs_of(features, scale, config) if output == "all" else []
-    return [ensemble] + each
+        return [bands.ensemble(features[-1:], scale, config)]
+    ensemble = bands.ensemble(features, scale, config, first_output)
+    if output == "ensemble":
+        return [ensemble]
+    return [ensemble] + [bands.ensemble([part], scale, config) for part in features]
 
 
 class TrainedNetwork:
@@ -74,6 +75,10 @@ class TrainedNetwork:
         self.scales = config.scales
         self.step = checkpoints.describe(prefix).global_step or 0
         self.name = prefix + (" (step %d)" % self.step if self.step else "")
+
+    def tile(self, scale: int) -> int:
+        """Side of a tile in LR pixels that keeps memory under 1 GB."""
+        return TILE
 
     def session(self) -> tf.Session:
         """A session on the default graph, in which the network's variables have their values.

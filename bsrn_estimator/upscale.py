@@ -13,13 +13,16 @@ OUTPUTS = ("ensemble", "last", "all")
 # but what lies far away weighs nothing: `benchmarks/upscale.py` measures the least overlap that
 # keeps the tiled result within one grey level of the untiled one.
 OVERLAP = 12
-# Height and width of a tile in HR pixels, which is what decides the memory.
-TILE_HR_PIXELS = 448
+# Height and width of a tile in LR pixels. The features of all its outputs stand at a time, 4 kB a
+# pixel; its HR features do not, see `bands`.
+TILE = 160
+# Networks in an export have their HR features at once, so this many HR pixels decide the memory.
+EXPORTED_TILE_HR_PIXELS = 448
 
 
 def default_tile(scale: int, overlap: int = OVERLAP) -> int:
-    """Height and width of a tile in LR pixels; at least half of it is kept along each axis."""
-    return max(TILE_HR_PIXELS // scale, 4 * overlap)
+    """Side of a tile in LR pixels for an export; at least half of it is kept along each axis."""
+    return max(EXPORTED_TILE_HR_PIXELS // scale, 4 * overlap)
 
 
 def to_uint8(picture: np.ndarray) -> np.ndarray:
@@ -55,7 +58,7 @@ class Upscaler:
 
     Args:
       network: a `trained.TrainedNetwork` or `exported.ExportedNetwork`: anything with `scales`,
-        `fixed_shape` (height, width, or None) and
+        `fixed_shape` (height, width, or None), `tile(scale)`, the side of a tile, and
         `open(scales, output, first_output) -> (names, run, close)`, where `run(lr, scale)` maps
         float32 [1, height, width, 3] in 0..255 to a list of float32
         [1, s * height, s * width, 3], one for each of `names`.
@@ -88,6 +91,7 @@ class Upscaler:
         for scale in self.scales:
             _require_scale(scale, network.scales)
         self._tile, self._overlap, self._fixed = tile, overlap, network.fixed_shape
+        self._network_tile = network.tile
         self._transforms = 8 if self_ensemble else 1
         self._check_transforms(network.fixed_shape)
         self.names, self._run, self._close = network.open(self.scales, output, first_output)
@@ -119,7 +123,7 @@ class Upscaler:
                 )
             tiles = self._fixed
         else:
-            tiles = 2 * (self._tile or default_tile(scale, self._overlap),)
+            tiles = 2 * (self._tile or max(self._network_tile(scale), 4 * self._overlap),)
         return windows(height, tiles[0], self._overlap), windows(width, tiles[1], self._overlap)
 
     def tiles(self, height: int, width: int, scale: int) -> int:

@@ -1,0 +1,60 @@
+"""The ensemble in bands of rows against the golden values and against the whole."""
+
+import numpy as np
+import pytest
+
+from bsrn_estimator import bands, network
+from bsrn_estimator.compat import TF2, tf
+from tests.golden import FORWARD_BOUND, Golden
+
+
+@pytest.fixture(scope="module")
+def golden():
+    return Golden("multi_scale")
+
+
+@pytest.fixture(scope="module")
+def run(golden):
+    """(lr, scale, HR pixels of a band, first output) -> the result in bands, and the whole."""
+    with tf.Graph().as_default():
+        lr = tf.placeholder(tf.float32, [None, None, None, 3])
+        band = tf.placeholder(tf.int32, [])
+        trunk = network.trunk(lr, golden.config)
+        made = {
+            (scale, first): (
+                bands.ensemble(trunk, scale, golden.config, first, band),
+                network.ensemble_of(trunk, scale, golden.config, first),
+            )
+            for scale in golden.config.scales
+            for first in (0, 2)
+        }
+        with golden.session() as session:
+
+            def run(picture, scale, pixels, first=0):
+                return session.run(made[scale, first], {lr: picture, band: pixels})
+
+            yield run
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4, 8])
+@pytest.mark.parametrize("pixels", [1, 1500, 10**6])
+def test_bands_are_the_whole(golden, run, scale, pixels):
+    in_bands, whole = run(golden.forward["lr"][np.newaxis], scale, pixels)
+    assert in_bands.shape == whole.shape
+    assert np.abs(in_bands - whole).max() <= (2e-4 if TF2 else 0)
+    expected = np.clip(golden.forward["x%d/ensemble" % scale], 0, 255)
+    assert np.abs(np.clip(in_bands[0], 0, 255) - expected).max() < FORWARD_BOUND
+
+
+@pytest.mark.parametrize("height,width", [(1, 1), (4, 3), (5, 9), (23, 7)])
+def test_odd_sizes_batches_and_shorter_ensembles(run, height, width):
+    batch = np.random.RandomState(1).randint(0, 256, (3, height, width, 3)).astype(np.float32)
+    in_bands, whole = run(batch, 3, 500, first=2)
+    assert in_bands.shape == whole.shape == (3, 3 * height, 3 * width, 3)
+    np.testing.assert_allclose(in_bands, whole, atol=2e-4 if TF2 else 0)
+
+
+def test_static_shape(golden):
+    with tf.Graph().as_default():
+        trunk = network.trunk(tf.zeros([2, 5, 7, 3]), golden.config)
+        assert bands.ensemble(trunk, 3, golden.config).shape.as_list() == [2, 15, 21, 3]
