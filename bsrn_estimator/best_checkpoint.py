@@ -49,7 +49,7 @@ def keep_if_best(model_dir: str, checkpoint: str, metrics: Dict[str, Any], confi
         with open(os.path.join(folder, _RECORD)) as file:
             if json.load(file)["mean_psnr_y"] >= psnr:
                 return False
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         pass
     aside = folder + ".incomplete"
     shutil.rmtree(aside, ignore_errors=True)

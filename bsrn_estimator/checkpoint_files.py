@@ -107,7 +107,11 @@ def adopt_newest_whole(model_dir: str) -> Optional[str]:
     newest = newest_whole(model_dir) if os.path.isdir(model_dir) else None
     if newest is None:
         return None
-    state = tf.train.get_checkpoint_state(model_dir)
+    try:
+        state = tf.train.get_checkpoint_state(model_dir)
+    except ValueError:
+        # It names no checkpoint, or is no text.
+        state = None
     if state is None or os.path.basename(state.model_checkpoint_path) != os.path.basename(newest):
         older = checkpoints_in(model_dir)
         older = older[older.index(newest) :]

@@ -182,7 +182,7 @@ class Config:
             raise UserError(
                 "%s has no %s; name a folder that training wrote" % (model_dir, FILE_NAME)
             ) from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise UserError("%s cannot be read: %s" % (path, error)) from None
         if not isinstance(values, dict):
             raise UserError("%s does not hold a configuration" % path)

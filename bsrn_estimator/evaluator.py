@@ -2,13 +2,13 @@
 
 import dataclasses
 import functools
-import json
 import os
 from typing import Any, Dict, Optional, Sequence
 
-from bsrn_estimator import checkpoints, evaluation, input_fn, model_fn
+from bsrn_estimator import checkpoints, evaluation, input_fn, model_fn, report
 from bsrn_estimator.compat import tf
 from bsrn_estimator.config import Config
+from bsrn_estimator.errors import UserError
 from bsrn_estimator.manifest import Manifest
 from bsrn_estimator.platforms.base import Platform, RunOptions
 
@@ -50,11 +50,10 @@ class Evaluator:
 
     def recorded(self, step: int) -> Optional[Dict[str, Any]]:
         """The metrics.json of an evaluation at `step` that came to its end; None without one."""
-        path = os.path.join(self._options.directory, "step-%d" % step, "metrics.json")
+        path = os.path.join(self._options.directory, "step-%d" % step, report.FILE_NAME)
         try:
-            with open(path) as file:
-                return json.load(file)
-        except (OSError, ValueError):
+            return report.load(path)
+        except UserError:
             return None
 
     def evaluate(

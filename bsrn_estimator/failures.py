@@ -3,11 +3,12 @@
 import contextlib
 import errno
 import os
+import struct
 import threading
 from typing import Optional
 
 from bsrn_estimator import input_fn
-from bsrn_estimator.compat import tf
+from bsrn_estimator.compat import TF2, tf
 from bsrn_estimator.errors import RunFailed, UserError
 
 # As libc puts them into words; TensorFlow passes on the words alone.
@@ -15,6 +16,9 @@ _UNWRITABLE = {
     number: os.strerror(number)
     for number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO)
 }
+
+# Of a TFRecord: the length of its data, and the checksum of that.
+_HEADER = struct.Struct("<QI")
 
 
 @contextlib.contextmanager
@@ -68,14 +72,28 @@ def flush(writer: "tf.summary.FileWriter") -> None:
       RuntimeError: it does not take them.
     """
     writer.flush()
-    # TensorFlow 1.15 gives a status here, and its own flush() throws it away.
-    status = writer.event_writer._ev_writer.Flush() if _gives_status(writer) else None
-    if status is not None and not status.ok():
-        raise RuntimeError(status.error_message())
+    if not TF2:
+        _require_whole_events(writer.event_writer._ev_writer.FileName().decode())
 
 
-def _gives_status(writer) -> bool:
-    return hasattr(getattr(writer.event_writer, "_ev_writer", None), "this")
+def _require_whole_events(path: str) -> None:
+    """Looks whether a file of events ends where an event does.
+
+    TensorFlow 1.15 tells nobody of an event that it could not write.
+    """
+    if not os.path.exists(path):
+        # Somebody removed it while training went on; TensorFlow begins another.
+        return
+    size, end = os.path.getsize(path), 0
+    with open(path, "rb") as file:
+        while end < size:
+            file.seek(end)
+            header = file.read(_HEADER.size)
+            if len(header) < _HEADER.size:
+                break
+            end += _HEADER.size + _HEADER.unpack(header)[0] + 4
+    if end != size:
+        raise RuntimeError("%s; %s" % (path, os.strerror(errno.ENOSPC)))
 
 
 @contextlib.contextmanager

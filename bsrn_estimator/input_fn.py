@@ -300,7 +300,7 @@ def _visit(
     problem = tf.strings.join(
         [
             "the record ",
-            parsed["key"],
+            _printable(parsed["key"]),
             " has no LR tile of %d pixels at scale %d, or not the HR tile that belongs to it; "
             "convert the data again" % (patch_size, scale),
         ]
@@ -313,6 +313,12 @@ def _visit(
     hr = augmentation.cut(hr, scale * y, scale * x, scale * patch_size, orientation)
     pairs = zip(tf.unstack(lr), tf.unstack(hr))
     return tuple({"lr": lr, "hr": hr, "key": parsed["key"]} for lr, hr in pairs)
+
+
+def _printable(text: tf.Tensor) -> tf.Tensor:
+    """`text` in a form that an error can carry: neither runtime takes bytes that are no UTF-8."""
+    text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace")
+    return tf.strings.regex_replace(text, "[[:cntrl:]]", "?")
 
 
 def _read(reader: RecordReader, number: tf.Tensor, record_of: Callable = int) -> tf.Tensor:

@@ -58,6 +58,11 @@ __all__ = [
     "shard_name",
 ]
 
+# No PNG in a record is decoded beyond this many pixels, 400 MB as RGB.
+MAX_PIXELS = 2**27
+# Where a PNG has its width and height: position and bytes.
+_PNG_SIZE = (16, 8)
+
 HEADER_BYTES = 12
 FOOTER_BYTES = 4
 _MASK_DELTA = 0xA282EAD8
@@ -294,7 +299,8 @@ def decode_picture(encoded: Any, format: Any, height: Any, width: Any) -> Any:
       width: pixels, integer tensor or number.
 
     Returns:
-      uint8 tensor [height, width, 3], RGB.
+      uint8 tensor [height, width, 3], RGB. It is an error to evaluate where the picture is not of
+      this size, or is larger than `MAX_PIXELS`; a PNG is found to be so before it is decoded.
     """
     from bsrn_estimator.compat import tf
 
@@ -304,8 +310,20 @@ def decode_picture(encoded: Any, format: Any, height: Any, width: Any) -> Any:
         return tf.reshape(tf.io.decode_raw(encoded, tf.uint8), shape)
 
     def png():
-        # The reshape catches a picture that is not of the size that its record gives.
-        return tf.reshape(tf.image.decode_png(encoded, channels=3), shape)
+        # A few bytes can decode to gigabytes, so the header is looked at first.
+        enough = tf.strings.length(encoded) >= sum(_PNG_SIZE)
+        # Not left to substr: it would quote the bytes, and TensorFlow 1.15 crash on that.
+        with tf.control_dependencies(
+            [tf.Assert(enough, ["the record holds no PNG; convert the data again"])]
+        ):
+            header = tf.strings.substr(encoded, *_PNG_SIZE)
+        width_height = tf.io.decode_raw(header, tf.int32, little_endian=False)
+        pixels = tf.reduce_prod(tf.cast(width_height, tf.int64))
+        fits = tf.reduce_all(tf.equal(width_height, shape[1::-1])) & (pixels <= MAX_PIXELS)
+        problem = "the record holds a picture of another size than it says, or a far too large one"
+        problem += "; check its folder with data_tools/to_tfrecord.py --verify"
+        with tf.control_dependencies([tf.Assert(fits, [problem])]):
+            return tf.reshape(tf.image.decode_png(encoded, channels=3), shape)
 
     if isinstance(format, str):
         return raw() if format == "raw" else png()

@@ -127,7 +127,7 @@ def load(path: str) -> Dict[str, Any]:
     try:
         with open(path, encoding="utf-8") as file:
             content = json.load(file)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError("%s cannot be read: %s" % (path, error)) from None
     if not isinstance(content, dict) or not isinstance(content.get("scales"), dict):
         raise UserError("%s does not hold the figures of an evaluation" % path)

@@ -116,7 +116,8 @@ class _Attempt:
         self._config, self._platform, self._run = config, platform, run
         self._options, self._interruption = options, interruption
         self._corrupt = CorruptRecords()
-        checkpoints.adopt_newest_whole(run.model_dir)
+        if not checkpoints.adopt_newest_whole(run.model_dir):
+            _refuse_damaged(run.model_dir)
         self._rollbacks = rollbacks.Rollbacks.load(run.model_dir)
         fresh = tf.train.latest_checkpoint(run.model_dir) is None
         self._start = options.first_step if fresh else newest_step(run.model_dir)
@@ -314,6 +315,15 @@ def newest_step(model_dir: str) -> int:
     if not newest:
         return 0
     return int(tf.train.load_variable(newest, tf.GraphKeys.GLOBAL_STEP))
+
+
+def _refuse_damaged(model_dir: str) -> None:
+    """Refuses a folder that had checkpoints and holds no whole one, rather than start afresh."""
+    if os.path.exists(os.path.join(model_dir, "checkpoint")):
+        raise UserError(
+            "--model_dir=%s was trained in and holds no whole checkpoint any more; restore one, or "
+            "name another folder" % model_dir
+        )
 
 
 def _remove_leftovers(model_dir: str) -> None:

@@ -345,7 +345,7 @@ def test_a_record_that_does_not_decode_says_so(tmp_path):
     manifest = tmp_path / "manifest.json"
     manifest.write_text(manifest.read_text().replace('"raw"', '"png"'))
     error = error_of(lambda: training(data_dir, 1, config(scales=(2,))))
-    assert input_fn.sentence_of(error).startswith("a record does not decode (")
+    assert input_fn.sentence_of(error).startswith("the record holds a picture of another size")
 
 
 def test_other_errors_are_not_ours():
