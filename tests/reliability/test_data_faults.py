@@ -110,6 +110,15 @@ def test_a_run_keeps_to_its_data(commands, flags, train_dir, tmp_path):
     assert commands.run("main", *again[:-1], "--data_dir=" + other).status == 0
 
 
+def test_a_folder_whose_checkpoints_are_all_damaged_is_not_begun_afresh(commands, flags, tmp_path):
+    (tmp_path / "checkpoint").write_text('model_checkpoint_path: "model.ckpt-7"\n')
+    (tmp_path / "model.ckpt-7.index").write_text("no index")
+    done = commands.run("main", *flags, "--model_dir=%s" % tmp_path)
+    assert done.status == 2 and "Traceback" not in done.errors, done
+    assert "warning: the checkpoint %s/model.ckpt-7 is damaged" % tmp_path in done.errors
+    assert "holds no whole checkpoint any more" in done.errors
+
+
 def identity(**changes):
     values = dict(
         format_version=1,

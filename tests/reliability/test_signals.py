@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import pytest
 
@@ -23,8 +24,9 @@ def test_a_signal_saves_and_tells(commands, flags, tmp_path, number, extra, stat
     run = commands.start("main", *flags, *LONG, "--model_dir=%s" % tmp_path, *extra)
     assert run.wait_for("step 3 of"), run.wait()
     run.signal(number)
-    told = run.output().count("\n")
+    told, asked = run.output().count("\n"), time.time()
     done = run.wait()
+    assert time.time() - asked < 30
     assert done.status == status, done
     assert "Traceback" not in done.errors and "saving a checkpoint" in done.errors
     step = training.newest_step(str(tmp_path))
