@@ -39,9 +39,24 @@ def graph_def(
         hr = saved_model.result(lr, scale, config, output, first_output)
         tf.identity(hr, OUTPUT)
         with session_with_weights() as session:
-            return tf.graph_util.convert_variables_to_constants(
+            frozen = tf.graph_util.convert_variables_to_constants(
                 session, graph.as_graph_def(), [OUTPUT]
             )
+    return _without_order(frozen) if size else frozen
+
+
+def _without_order(frozen):
+    """`frozen` without the control edges that only say which output is computed first.
+
+    A fixed shape is for converters to a device's format, which plan memory themselves and may know
+    nothing of such edges. In a graph with loops they mean more, and stay.
+    """
+    if not any(node.op in ("Enter", "Switch", "While", "StatelessWhile") for node in frozen.node):
+        for node in frozen.node:
+            data = [name for name in node.input if not name.startswith("^")]
+            del node.input[:]
+            node.input.extend(data)
+    return frozen
 
 
 def write(path: str, frozen) -> None:

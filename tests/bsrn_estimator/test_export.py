@@ -267,6 +267,7 @@ def test_frozen_graphs(golden, options):
     sides = [side.size for side in given.attr["shape"].shape.dim]
     assert sides == [1, lr.shape[0], lr.shape[1], 3]
     assert graph.node[-1].name == "hr"
+    assert not [name for node in graph.node for name in node.input if name.startswith("^")]
 
 
 def test_fixed_shape_in_tiles_and_its_refusals(golden, options):
