@@ -36,6 +36,7 @@ _PNG = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PN
 
 
 def main() -> None:
+    """Parses the command line and measures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pictures", help="folder of photographs to make large ones from")
     parser.add_argument("--count", type=int, default=12, help="pictures to convert")

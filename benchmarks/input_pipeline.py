@@ -28,6 +28,7 @@ _PART = 256
 
 
 def main() -> None:
+    """Parses the command line and measures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pictures", help="folder of photographs to make large pictures from")
     parser.add_argument("--count", type=int, default=3, help="pictures to convert")

@@ -109,6 +109,7 @@ def _pictures_a_second(post, count: int) -> float:
 
 
 def main() -> None:
+    """Parses the command line and measures."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--model", help="an exported model with x4; else random weights")
     parser.add_argument("--rounds", type=int, default=2, help="large pictures")

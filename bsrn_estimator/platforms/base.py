@@ -35,7 +35,6 @@ class Platform:
       rank_size: how many processes train together.
       batches_per_step: batches that one step of this process takes from its input function.
       default_schedule: the scale schedule where the user names none.
-      scalars_every_step: whether the values of a step reach the host after every step.
       strings_in_batches: whether the batches of training may carry the names of pictures.
     """
 
@@ -44,7 +43,6 @@ class Platform:
     rank_size = 1
     batches_per_step = 1
     default_schedule = "random"
-    scalars_every_step = True
     strings_in_batches = True
 
     def check_steps(self, start_step: int, train_steps: int, save_steps: int) -> None:

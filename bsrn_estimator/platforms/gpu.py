@@ -49,6 +49,7 @@ class GpuPlatform(Platform):
         return config
 
     def training_estimator(self, model_fn, options: RunOptions) -> "tf.estimator.Estimator":
+        """The Estimator that trains, on all replicas."""
         config = self.run_config(options)
         if self.batches_per_step > 1:
             mirrored = tf.distribute.MirroredStrategy(self.devices())

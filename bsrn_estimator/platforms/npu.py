@@ -52,7 +52,6 @@ class NpuPlatform(Platform):
     def __init__(self, options: NpuOptions, ranks: Optional[Ranks] = None) -> None:
         ranks = ranks or Ranks()
         self.rank, self.rank_size = ranks.rank, ranks.rank_size
-        self.scalars_every_step = options.iterations_per_loop == 1
         self._options = options
         self._run_config_class = npu_package.symbol("NPURunConfig")
         self._estimator_class = npu_package.symbol("NPUEstimator")

@@ -2,17 +2,16 @@
 
 import json
 import os
-import pathlib
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 from absl import flags as absl_flags
 
 from bsrn_estimator import flags, main
 from bsrn_estimator.compat import tf
 from tests import tiny
+from tests.reliability.commands import assert_same_weights, curves
 
 STEPS = ["--save_checkpoints_steps=4", "--evaluation_steps=8", "--summary_steps=1"]
 
@@ -69,23 +68,6 @@ def test_trains_evaluates_and_keeps_what_it_promises(runs):
     assert tf.train.latest_checkpoint(str(whole)).endswith("model.ckpt-9")
 
 
-def curves(folder):
-    """{tag: {step: values}} of the events in a folder, as TensorBoard would show them."""
-    found, dropped_from = {}, []
-    for path in sorted(pathlib.Path(str(folder)).glob("events*")):
-        for event in tf.train.summary_iterator(str(path)):
-            if event.session_log.status == tf.SessionLog.START:
-                dropped_from.append(event.step)
-                for steps in found.values():
-                    for step in [step for step in steps if step >= event.step]:
-                        del steps[step]
-            for value in event.summary.value:
-                found.setdefault(value.tag, {}).setdefault(event.step, []).append(
-                    value.simple_value
-                )
-    return found
-
-
 def test_curves_have_every_step_once(runs):
     for folder in runs[:2]:
         found = curves(folder)
@@ -102,11 +84,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(runs):
     whole, parts, outputs = runs
     assert outputs["second"][0] == 0
     assert curves(whole)["loss/total"] == curves(parts)["loss/total"]
-    one, other = (tf.train.load_checkpoint(str(folder)) for folder in (whole, parts))
-    names = one.get_variable_to_shape_map()
-    assert set(names) == set(other.get_variable_to_shape_map())
-    for name in names:
-        np.testing.assert_array_equal(one.get_tensor(name), other.get_tensor(name), name)
+    assert_same_weights(whole, parts)
 
 
 def test_finished_training_says_so(root, data, runs):
