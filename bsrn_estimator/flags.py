@@ -60,7 +60,11 @@ def _define_run() -> None:
     flags.DEFINE_integer(
         "replicas", 1, "GPUs that train together, a batch each in every step", lower_bound=1
     )
-    flags.DEFINE_boolean("mixed_precision", False, "GPU, TensorFlow 2.15: float16 convolutions")
+    flags.DEFINE_boolean(
+        "mixed_precision",
+        False,
+        "TensorFlow 2.15: convolutions in float16 on GPUs, in bfloat16 on CPUs that have it",
+    )
     flags.DEFINE_integer(
         "threads", 0, "CPU threads; 0 for all; 1 makes runs equal to the bit", lower_bound=0
     )

@@ -19,6 +19,7 @@ def build(
     wrap_optimizer: Callable = lambda optimizer: optimizer,
     evaluation_options=None,
     scaffold: Callable = lambda: None,
+    network_scope: Callable = contextlib.nullcontext,
     loss_scope: Callable = contextlib.nullcontext,
     results: Optional[Callable] = None,
 ) -> Callable:
@@ -31,6 +32,7 @@ def build(
       evaluation_options: `evaluation.Options`, for EVAL.
       scaffold: makes the tf.train.Scaffold of a training or evaluation session, or None; called
         when the graph is complete.
+      network_scope: makes the context in which a platform builds the network that is trained.
       loss_scope: makes the context in which a platform computes the loss.
       results: (lr, scale) to {output: picture}, what EVAL takes in the place of `results_of`.
 
@@ -41,7 +43,7 @@ def build(
     def model_fn(features, labels, mode):
         if mode == tf.estimator.ModeKeys.TRAIN:
             loss_of = functools.partial(_loss, features, labels, config, loss_scope)
-            return _train(features, loss_of, config, wrap_optimizer, scaffold)
+            return _train(features, loss_of, config, wrap_optimizer, network_scope, scaffold)
         if mode == tf.estimator.ModeKeys.EVAL:
             plain = functools.partial(
                 results_of, config=config, single_outputs=evaluation_options.single_outputs
@@ -55,12 +57,13 @@ def build(
     return model_fn
 
 
-def _train(features, loss_of: Callable, config: Config, wrap_optimizer, scaffold: Callable):
+def _train(features, loss_of, config: Config, wrap_optimizer, network_scope, scaffold):
     global_step = tf.train.get_or_create_global_step()
     # The step about to be made, so that every value below belongs to one that is known. A sum, as
     # an identity may share the memory of the variable, which the update overwrites.
     step = global_step + 1
-    loss, parts = loss_of()
+    with network_scope():
+        loss, parts = loss_of()
     with tf.control_dependencies([step]):
         train_op, learning_rate = optimization.train_op(loss, config, global_step, wrap_optimizer)
     values = {"step": step, "loss/total": loss, "learning_rate": learning_rate}

@@ -31,6 +31,7 @@ def _channels(tensor) -> int:
 def _convolution(inputs, filters: int, name: str, initializer=None, divisor: float = 1.0):
     """A 3x3 convolution with zero padding and bias; variables `name`/kernel and `name`/bias.
 
+    Computed in the type of the variables, float32 except where a platform mixes precisions.
     `divisor` divides the result before the bias is added.
     """
     with tf.variable_scope(name):
@@ -40,6 +41,7 @@ def _convolution(inputs, filters: int, name: str, initializer=None, divisor: flo
             initializer=initializer or tf.glorot_uniform_initializer(),
         )
         bias = tf.get_variable("bias", [filters], initializer=tf.zeros_initializer())
+    inputs = tf.cast(inputs, kernel.dtype.base_dtype)
     convolved = tf.nn.conv2d(inputs, kernel, strides=[1, 1, 1, 1], padding="SAME")
     if divisor != 1:
         convolved = convolved / divisor
@@ -54,9 +56,9 @@ def _block(carried, keep):
     )
     result = tf.nn.relu(_convolution(carried, filters, "conv2d", near_zero))
     result = _convolution(result, filters, "conv2d_1", near_zero)
-    carried = result + keep * carried
+    carried = tf.cast(result, tf.float32) + keep * carried
     result = _convolution(carried, filters, "conv2d_2")
-    return result + keep * carried
+    return tf.cast(result, tf.float32) + keep * carried
 
 
 def trunk(lr, config: Config) -> List:
@@ -75,7 +77,7 @@ def trunk(lr, config: Config) -> List:
     with tf.variable_scope("generator", reuse=tf.AUTO_REUSE):
         shifted = tf.cast(lr, tf.float32) - np.array(config.rgb_mean, np.float32)
         with tf.variable_scope("first_conv"):
-            carried = _convolution(shifted, features, "conv2d")
+            carried = tf.cast(_convolution(shifted, features, "conv2d"), tf.float32)
         if states:
             carried = tf.pad(carried, [[0, 0], [0, 0], [0, 0], [0, states]])
         for recursion in range(1, config.recursions + 1):

@@ -156,6 +156,7 @@ class _Attempt:
             dataclasses.replace(config, learning_rate=rate),
             wrap_optimizer=platform.wrap_optimizer,
             scaffold=scaffold,
+            network_scope=platform.network_scope,
             loss_scope=platform.loss_scope,
         )
         estimator = platform.training_estimator(build, run)

@@ -23,9 +23,9 @@ def choose(flags) -> Platform:
 
     if flags.device == "gpu" or (flags.device == "auto" and available_gpus()):
         return GpuPlatform(flags.replicas, flags.mixed_precision)
-    if flags.replicas > 1 or flags.mixed_precision:
+    if flags.replicas > 1:
         raise UserError(
-            "--replicas and --mixed_precision are for GPUs, and TensorFlow sees none; leave them "
-            "out, or check the driver and CUDA libraries"
+            "--replicas is for GPUs, and TensorFlow sees none; leave it out, or check the driver "
+            "and CUDA libraries"
         )
-    return CpuPlatform()
+    return CpuPlatform(flags.mixed_precision)

@@ -104,6 +104,11 @@ class Platform:
         """The optimizer as this platform distributes it or scales its loss."""
         return optimizer
 
+    def network_scope(self) -> ContextManager:
+        """A context in which the network of a training step is built; it may hand out weights of
+        another type than float32, in which the network then convolves."""
+        return contextlib.nullcontext()
+
     def loss_scope(self) -> ContextManager:
         """A context for what has to be computed in float32, where the platform mixes precisions."""
         return contextlib.nullcontext()
