@@ -16,8 +16,12 @@ with warnings.catch_warnings():
 
 TF2 = not tf.__version__.startswith("1.")
 
+# The graph as text and with every checkpoint: a second at the start, and nobody reads it, as
+# TensorBoard has the graph from the events. TensorFlow 1.15 cannot leave it out.
+SAVER_OPTIONS = {"save_graph_def": False} if TF2 else {}
+
 tf.logging.set_verbosity(tf.logging.ERROR)
 if TF2:
     tf.disable_v2_behavior()
 
-__all__ = ["TF2", "tf"]
+__all__ = ["SAVER_OPTIONS", "TF2", "tf"]

@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 from typing import Callable, ContextManager, Optional, Sequence
 
-from bsrn_estimator.compat import tf
+from bsrn_estimator.compat import SAVER_OPTIONS, tf
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Platform:
     def saver_hook(self, options: RunOptions) -> Optional["tf.train.CheckpointSaverHook"]:
         """The hook that saves; None leaves it to the Estimator, which puts it before all others."""
         return tf.train.CheckpointSaverHook(
-            options.model_dir, save_steps=options.save_checkpoints_steps
+            options.model_dir, save_steps=options.save_checkpoints_steps, **SAVER_OPTIONS
         )
 
     def evaluation_estimator(self, model_fn, options: RunOptions) -> "tf.estimator.Estimator":
