@@ -4,7 +4,8 @@
     python -m benchmarks.train_step --network=small  the network of configs/small.flags
 
 Forms: "plain", the network as the paper draws it with feed_dict, as the reference implementation
-trains; "ours", a step of one scale; "joint", a step of x2, x3 and x4; "records", "ours" fed from
+trains; "ours", a step of one scale; "joint", a step of x2, x3 and x4; "mixed", "ours" with
+convolutions in bfloat16, where TensorFlow and the processor can; "records", "ours" fed from
 records, to be compared with "ours", which is fed constants. Each runs in a process of its own, so
 peak memory is its own. The rate in GFLOP/s counts the convolutions, forward and twice backward.
 """
@@ -18,6 +19,8 @@ from benchmarks import _plain_network, _report
 from bsrn_estimator import complexity, input_fn, losses, model_fn, optimization
 from bsrn_estimator.compat import tf
 from bsrn_estimator.config import Config
+from bsrn_estimator.errors import UserError
+from bsrn_estimator.platforms.cpu import CpuPlatform
 
 _SCALE = 4
 _NETWORKS = {
@@ -65,7 +68,7 @@ def _plain_step(config: Config):
     return op, {fed_lr: lr.astype(np.float32), fed_hr: hr.astype(np.float32)}
 
 
-def _our_step(config: Config, records: str):
+def _our_step(config: Config, records: str, platform: CpuPlatform):
     """(train_op, no feed, operations that start the data)."""
     read = (
         input_fn.training_input_fn(records, config)
@@ -74,7 +77,8 @@ def _our_step(config: Config, records: str):
     )
     iterator = tf.data.make_initializable_iterator(read())
     features, labels = iterator.get_next()
-    spec = model_fn.build(config)(features, labels, tf.estimator.ModeKeys.TRAIN)
+    build = model_fn.build(config, network_scope=platform.network_scope)
+    spec = build(features, labels, tf.estimator.ModeKeys.TRAIN)
     return spec.train_op, {}, iterator.initializer
 
 
@@ -87,7 +91,8 @@ def run_form(form: str, network: str, steps: int, records: str) -> None:
         if form == "plain":
             op, feed = _plain_step(config)
         else:
-            op, feed, start = _our_step(config, records if form == "records" else "")
+            platform = CpuPlatform(mixed_precision=form == "mixed")
+            op, feed, start = _our_step(config, records if form == "records" else "", platform)
         with tf.Session() as session:
             session.run([tf.global_variables_initializer(), start])
             session.run(op, feed)  # plans and allocates
@@ -121,9 +126,18 @@ def matrix_rate(size: int = 2048, repeats: int = 6) -> float:
     return repeats * 2 * size**3 / usage.cpu_seconds / 1e9
 
 
+def _can_mix() -> bool:
+    try:
+        CpuPlatform(mixed_precision=True)
+    except UserError:
+        return False
+    return True
+
+
 def compare(arguments) -> None:
     """Runs every form in turn, prints the table and the result line."""
-    forms = ["plain", "ours", "joint"] + (["records"] if arguments.records else [])
+    forms = ["plain", "ours", "joint"] + (["mixed"] if _can_mix() else [])
+    forms += ["records"] if arguments.records else []
     found = {}
     for form in forms:
         options = ["--form=" + form, "--network=" + arguments.network]
@@ -164,6 +178,7 @@ def compare(arguments) -> None:
         / found["joint"]["patches"]
         * ours["patches"]
         / ours["value"],
+        mixed=found["mixed"]["value"] / ours["value"] if "mixed" in found else None,
         records=found["records"]["value"] / ours["value"] if arguments.records else None,
     )
 
@@ -176,7 +191,7 @@ def main() -> None:
     parser.add_argument("--network", choices=sorted(_NETWORKS), default="full")
     parser.add_argument("--steps", type=int, default=3, help="measured steps of each form")
     parser.add_argument("--records", default="", help="training records for the form `records`")
-    parser.add_argument("--form", choices=("plain", "ours", "joint", "records"))
+    parser.add_argument("--form", choices=("plain", "ours", "joint", "mixed", "records"))
     arguments = parser.parse_args()
     if arguments.form:
         run_form(arguments.form, arguments.network, arguments.steps, arguments.records)

@@ -1,6 +1,7 @@
 """How long the ensemble takes and what memory, against the plain form; and what tiles cost.
 
     python -m benchmarks.upscale              the ensemble, x4, at 120x80 and 510x339 LR pixels
+    python -m benchmarks.upscale --pretrained the network that comes with the project, 1280x720
     python -m benchmarks.upscale --tiles      memory of pictures of 0.5, 2 and 8 megapixels
     python -m benchmarks.upscale --overlap --checkpoint=CKPT --pictures=DIR
                                               the least overlap of tiles
@@ -13,12 +14,13 @@ times are processor time of all threads, which other work on the machine changes
 
 import argparse
 import contextlib
+import dataclasses
 import os
 
 import numpy as np
 
 from benchmarks import _plain_network, _report
-from bsrn_estimator import picture_files, trained
+from bsrn_estimator import checkpoints, picture_files, trained
 from bsrn_estimator.compat import tf
 from bsrn_estimator.config import Config
 from bsrn_estimator.tiling import windows
@@ -27,24 +29,27 @@ from data_tools.pictures import read_rgb
 
 _SIZES = ((80, 120), (339, 510))
 _SCALE = 4
+_RESULT = (720, 1280)
 _OVERLAPS = (4, 6, 8, 10, 12, 16, 20, 24)
 _MEGAPIXELS = {0.5: (612, 816), 2.0: (1224, 1632), 8.0: (2448, 3264)}
 
 
-def run_form(form: str, height: int, width: int, repeats: int) -> None:
-    """Measures one form in this process and prints the result line."""
-    config = Config(scales=(_SCALE,))
+def run_form(form: str, scale: int, pretrained: bool, size, repeats: int) -> None:
+    """Measures one form on an LR picture of `size` in this process and prints the result line."""
+    height, width = size
+    config = trained.find(checkpoints.PRETRAINED).config if pretrained else Config()
+    config = dataclasses.replace(config, scales=(scale,))
     # "short" leaves the outputs out whose weight is 2^-8 and less.
     build = {
         "plain": _plain_network.ensemble,
-        "ours": lambda lr, *_: trained.pictures(lr, _SCALE, config, "ensemble")[0],
-        "short": lambda lr, *_: trained.pictures(lr, _SCALE, config, "ensemble", 8)[0],
+        "ours": lambda lr, *_: trained.pictures(lr, scale, config, "ensemble")[0],
+        "short": lambda lr, *_: trained.pictures(lr, scale, config, "ensemble", 8)[0],
     }
     lr = np.random.RandomState(0).randint(0, 256, (1, height, width, 3)).astype(np.float32)
     with tf.Graph().as_default():
         tf.set_random_seed(1)
         placeholder = tf.placeholder(tf.float32, [1, height, width, 3])
-        result = build[form](placeholder, _SCALE, config)
+        result = build[form](placeholder, scale, config)
         with tf.Session() as session:
             session.run(tf.global_variables_initializer())
             if repeats > 1:
@@ -118,7 +123,7 @@ def compare_forms(arguments) -> None:
         found = {}
         for form in ("plain", "ours", "short"):
             repeats = arguments.repeats if height < 100 else 1
-            found[form] = _child("--form=%s" % form, height, width, repeats)
+            found[form] = _child("--form=%s" % form, _SCALE, (height, width), repeats)
         for form, result in found.items():
             rows.append(
                 [
@@ -146,9 +151,44 @@ def compare_forms(arguments) -> None:
     )
 
 
-def _child(form: str, height: int, width: int, repeats: int):
-    sizes = ["--height=%d" % height, "--width=%d" % width, "--repeats=%d" % repeats]
-    return _report.in_child("benchmarks.upscale", [form] + sizes)
+def compare_pretrained(arguments) -> None:
+    """The network that comes with the project, for a result of 1280x720, against its plain form."""
+    rows = []
+    for scale in trained.find(checkpoints.PRETRAINED).scales:
+        size = [side // scale for side in _RESULT]
+        ours, plain = (
+            _child("--form=" + form, scale, size, arguments.repeats, ["--pretrained"])
+            for form in ("ours", "plain")
+        )
+        rows.append(
+            [
+                scale,
+                ours["value"],
+                ours["wall_seconds"],
+                ours["value"] / plain["value"],
+                ours["peak_memory_mb"],
+                ours["peak_memory_mb"] / plain["peak_memory_mb"],
+            ]
+        )
+    _report.print_table(
+        ["scale", "CPU s", "wall s", "of plain", "peak MB", "of plain's"],
+        rows,
+    )
+    _report.print_machine(_report.machine())
+    _report.print_result(
+        "upscaling with the pretrained network, x%d to 1280x720" % scale,
+        ours["value"],
+        "CPU seconds per picture",
+        plain["value"],
+        ours["peak_memory_mb"],
+        baseline_peak_memory_mb=plain["peak_memory_mb"],
+    )
+
+
+def _child(form: str, scale: int, size, repeats: int, more=()):
+    sizes = ["--scale=%d" % scale, "--height=%d" % size[0], "--width=%d" % size[1]]
+    options = [form, "--repeats=%d" % repeats] + sizes + list(more)
+    return _report.in_child("benchmarks.upscale", options)
 
 
 def compare_sizes(arguments) -> None:
@@ -219,6 +259,7 @@ def main() -> None:
     """Reads the command line and runs one of the measurements."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--tiles", action="store_true", help="memory of large pictures")
+    parser.add_argument("--pretrained", action="store_true", help="the project's own network")
     parser.add_argument("--overlap", action="store_true", help="the least overlap of tiles")
     parser.add_argument("--quick", action="store_true", help="the smaller size alone")
     parser.add_argument("--repeats", type=int, default=3)
@@ -232,12 +273,16 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=5, help="with --overlap: so many pictures")
     parser.add_argument("--side", type=int, default=160, help="with --overlap: cropped to this")
     parser.add_argument("--form", help=argparse.SUPPRESS)
+    parser.add_argument("--scale", type=int, default=_SCALE, help=argparse.SUPPRESS)
     parser.add_argument("--height", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--width", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--megapixels", type=float, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.form:
-        run_form(arguments.form, arguments.height, arguments.width, arguments.repeats)
+        size = (arguments.height, arguments.width)
+        run_form(arguments.form, arguments.scale, arguments.pretrained, size, arguments.repeats)
+    elif arguments.pretrained:
+        compare_pretrained(arguments)
     elif arguments.megapixels:
         run_tiles(arguments.megapixels, arguments.most)
     elif arguments.overlap:

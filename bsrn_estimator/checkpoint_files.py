@@ -9,6 +9,12 @@ from typing import List, Optional
 from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import UserError
 
+# What names the network that comes with the project, and where it is.
+PRETRAINED = "pretrained"
+PRETRAINED_FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), PRETRAINED)
+# What is made of it is written here, not beside it.
+PRETRAINED_RESULTS = os.path.join("runs", PRETRAINED)
+
 _ENDINGS = re.compile(r"\.(index|meta|data-\d{5}-of-\d{5})$")
 _STEP = re.compile(r"-(\d+)$")
 
@@ -19,7 +25,8 @@ def resolve(path: str) -> str:
     Args:
       path: the path prefix of a checkpoint, with or without the ending of one of its files; or a
         folder, which means its newest checkpoint that is whole. A folder that holds none but has
-        a sub-folder `checkpoint` means that one.
+        a sub-folder `checkpoint` means that one. The word `PRETRAINED` means the network that
+        comes with the project, also where a folder has that name: that one is `./pretrained`.
 
     Returns:
       The path prefix of a checkpoint, every tensor of which can be read. Where a newer one was
@@ -28,6 +35,8 @@ def resolve(path: str) -> str:
     Raises:
       UserError: there is none, or the one named is damaged.
     """
+    if path == PRETRAINED:
+        path = PRETRAINED_FOLDER
     if os.path.isdir(path):
         inner = os.path.join(path, "checkpoint")
         newest = newest_whole(path) or (newest_whole(inner) if os.path.isdir(inner) else None)
@@ -46,6 +55,12 @@ def resolve(path: str) -> str:
     if fault:
         raise UserError("the checkpoint %s is damaged (%s); name another one" % (prefix, fault))
     return prefix
+
+
+def results_folder(prefix: str) -> str:
+    """Where what is made of a checkpoint belongs: beside it, but not inside the project."""
+    folder = os.path.dirname(prefix)
+    return PRETRAINED_RESULTS if folder == PRETRAINED_FOLDER else folder
 
 
 def newest_whole(folder: str) -> Optional[str]:

@@ -16,12 +16,21 @@ from typing import Callable, Dict, List, Optional, Tuple
 import numpy as np
 
 from bsrn_estimator import network
-from bsrn_estimator.checkpoint_files import adopt_newest_whole, newest_whole, resolve
+from bsrn_estimator.checkpoint_files import (
+    PRETRAINED,
+    PRETRAINED_RESULTS,
+    adopt_newest_whole,
+    newest_whole,
+    resolve,
+    results_folder,
+)
 from bsrn_estimator.compat import tf
 from bsrn_estimator.config import FILE_NAME, Config
 from bsrn_estimator.errors import UserError
 
 __all__ = [
+    "PRETRAINED",
+    "PRETRAINED_RESULTS",
     "Description",
     "adopt_newest_whole",
     "check_fit",
@@ -32,6 +41,7 @@ __all__ = [
     "reading_scaffold",
     "resolve",
     "restorer",
+    "results_folder",
     "weight_shapes",
 ]
 

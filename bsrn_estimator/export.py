@@ -14,7 +14,7 @@ import os
 import shutil
 from typing import Any, Dict, List, Optional, Tuple
 
-from bsrn_estimator import exported, frozen_graph, onnx_model, saved_model, trained
+from bsrn_estimator import checkpoints, exported, frozen_graph, onnx_model, saved_model, trained
 from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import UserError
 
@@ -101,7 +101,7 @@ def export(
     network: trained.TrainedNetwork, scales: Tuple[int, ...], options: ExportOptions
 ) -> List[str]:
     """Writes the exports of `scales` and returns their paths; see `run`."""
-    folder = options.export_dir or os.path.join(options.model_dir or ".", "export")
+    folder = options.export_dir or os.path.join(_results_folder(network, options), "export")
     if options.export_format == "saved_model":
         path = os.path.join(folder, "saved_model", str(network.step or 1))
         _refuse_existing([path], options.overwrite)
@@ -130,6 +130,12 @@ def _scales_of(network, options: ExportOptions) -> Tuple[int, ...]:
             )
         )
     return tuple(options.scales or network.scales)
+
+
+def _results_folder(network: trained.TrainedNetwork, options: ExportOptions) -> str:
+    """The folder of the network's run, where no --export_dir is given."""
+    own = checkpoints.results_folder(network.prefix)
+    return own if own == checkpoints.PRETRAINED_RESULTS else options.model_dir or "."
 
 
 def _refuse_existing(paths: List[str], overwrite: bool) -> None:

@@ -45,6 +45,7 @@ def _define_run() -> None:
         "checkpoint",
         None,
         "evaluate, predict, export: the checkpoint to use, by default the newest in --model_dir; "
+        "pretrained for the network that comes with the project; "
         "train: first weights of a new run. A checkpoint of the reference implementation will do",
     )
     flags.DEFINE_integer(

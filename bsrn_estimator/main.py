@@ -65,7 +65,7 @@ def evaluate() -> int:
     config = checkpoints.config_of(
         checkpoint, **{name: getattr(FLAGS, name) for name in flags.given(_NOT_IN_SHAPES)}
     )
-    results = os.path.dirname(checkpoint)
+    results = checkpoints.results_folder(checkpoint)
     if FLAGS.checkpoint and flags.given(["model_dir"]):
         results = FLAGS.model_dir
     scales = flags.scales() if flags.given(["scales"]) else config.scales

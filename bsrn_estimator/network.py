@@ -48,8 +48,41 @@ def _convolution(inputs, filters: int, name: str, initializer=None, divisor: flo
     return tf.nn.bias_add(convolved, bias)
 
 
+def start(lr, config: Config):
+    """What the recursions start from.
+
+    Args:
+      lr: [batch, height, width, 3], RGB in 0..255, any dtype; cast to float32 here.
+      config: the hyper-parameters.
+
+    Returns:
+      float32 [batch, height, width, conv_features + state_features]: features, and a state of 0.
+    """
+    with tf.variable_scope("generator", reuse=tf.AUTO_REUSE):
+        shifted = tf.cast(lr, tf.float32) - np.array(config.rgb_mean, np.float32)
+        with tf.variable_scope("first_conv"):
+            carried = _convolution(shifted, config.conv_features, "conv2d")
+    carried = tf.cast(carried, tf.float32)
+    if not config.state_features:
+        return carried
+    return tf.pad(carried, [[0, 0], [0, 0], [0, 0], [0, config.state_features]])
+
+
+def recursion(carried, config: Config):
+    """One recursion: features and state, as `start` returns them, to the next ones."""
+    keep = np.ones(config.conv_features + config.state_features, np.float32)
+    keep[config.conv_features :] = 0
+    with tf.variable_scope("generator/residual_modules", reuse=tf.AUTO_REUSE):
+        return _block(carried, keep)
+
+
+def features_of(carried, config: Config):
+    """The features alone: float32 [batch, height, width, conv_features]."""
+    return carried[..., : config.conv_features]
+
+
 def _block(carried, keep):
-    """One recursion: `carried` is features and state, [batch, height, width, c + s]."""
+    """The convolutions of one recursion; `keep` is 1 on channels of features, 0 on the state's."""
     filters = _channels(carried)
     near_zero = tf.variance_scaling_initializer(
         scale=_BLOCK_VARIANCE, mode="fan_in", distribution="truncated_normal"
@@ -71,20 +104,11 @@ def trunk(lr, config: Config) -> List:
     Returns:
       A list as long as `config.output_recursions` of float32 [batch, height, width, conv_features].
     """
-    features, states = config.conv_features, config.state_features
-    keep = np.concatenate([np.ones(features, np.float32), np.zeros(states, np.float32)])
-    taken = []
-    with tf.variable_scope("generator", reuse=tf.AUTO_REUSE):
-        shifted = tf.cast(lr, tf.float32) - np.array(config.rgb_mean, np.float32)
-        with tf.variable_scope("first_conv"):
-            carried = tf.cast(_convolution(shifted, features, "conv2d"), tf.float32)
-        if states:
-            carried = tf.pad(carried, [[0, 0], [0, 0], [0, 0], [0, states]])
-        for recursion in range(1, config.recursions + 1):
-            with tf.variable_scope("residual_modules", reuse=tf.AUTO_REUSE):
-                carried = _block(carried, keep)
-            if recursion in config.output_recursions:
-                taken.append(carried[..., :features])
+    carried, taken = start(lr, config), []
+    for count in range(1, config.recursions + 1):
+        carried = recursion(carried, config)
+        if count in config.output_recursions:
+            taken.append(features_of(carried, config))
     return taken
 
 

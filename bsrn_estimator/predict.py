@@ -17,7 +17,7 @@ import sys
 import zlib
 from typing import Any, Dict, List, Optional, Tuple
 
-from bsrn_estimator import exported, metrics, picture_files, pictures, report, trained
+from bsrn_estimator import checkpoints, exported, metrics, picture_files, pictures, report, trained
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.picture_files import PictureFile
 from bsrn_estimator.png import PngWriter, text_of
@@ -122,10 +122,11 @@ def run(options: PredictOptions) -> int:
 
 def find_network(options: PredictOptions):
     """The network of a checkpoint or of an exported model, as `upscale.Upscaler` takes it."""
-    if options.checkpoint and exported.is_export(options.checkpoint):
-        return exported.ExportedNetwork(options.checkpoint, options.session_config)
+    named = options.checkpoint
+    if named and named != checkpoints.PRETRAINED and exported.is_export(named):
+        return exported.ExportedNetwork(named, options.session_config)
     return trained.find(
-        options.checkpoint,
+        named,
         options.model_dir,
         options.recursions,
         options.recursion_frequency,

@@ -11,9 +11,6 @@ from bsrn_estimator.config import Config
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.upscale import TILE, output_names
 
-# The network that comes with the project, where it does.
-PRETRAINED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "pretrained")
-
 
 def new_session(session_config: Optional[tf.ConfigProto] = None) -> tf.Session:
     """A session on the default graph; by default on any device, with no more memory than needed."""
@@ -42,13 +39,14 @@ def pictures(lr, scale: int, config: Config, output: str, first_output: int = 0)
     last = len(config.output_recursions) - 1
     if not 0 <= first_output <= last:
         raise UserError("--first_output must be from 0 to %d, not %d" % (last, first_output))
-    features = network.trunk(lr, config)
-    if output == "last":
-        return [bands.ensemble(features[-1:], scale, config)]
-    ensemble = bands.ensemble(features, scale, config, first_output)
     if output == "ensemble":
-        return [ensemble]
-    return [ensemble] + [bands.ensemble([part], scale, config) for part in features]
+        return [bands.ensemble(lr, scale, config, first_output)]
+    if output == "last":
+        return [bands.ensemble(lr, scale, config, last)]
+    singles = [bands.picture(part, scale, config) for part in network.trunk(lr, config)]
+    weights = config.output_weights[first_output:]
+    weighted = [weight * single for weight, single in zip(weights, singles[first_output:])]
+    return [tf.add_n(weighted) / sum(weights)] + singles
 
 
 class TrainedNetwork:
@@ -129,7 +127,7 @@ def find(
     """The network that the user means.
 
     Args:
-      checkpoint: a checkpoint or a folder of checkpoints; None for the newest in `model_dir`.
+      checkpoint: what `checkpoints.resolve` takes; None for the newest in `model_dir`.
       model_dir: a folder that training wrote; where it does not exist, or is None, the network
         that comes with the project is taken.
       recursions: those of a checkpoint that no config.json lies beside; None where the user did
@@ -140,15 +138,9 @@ def find(
     Raises:
       UserError: there is no checkpoint, or it cannot be used.
     """
-    if not checkpoint and model_dir and os.path.isdir(model_dir):
-        checkpoint = model_dir
-    if not checkpoint and os.path.isdir(PRETRAINED):
-        checkpoint = PRETRAINED
     if not checkpoint:
-        raise UserError(
-            "there is no trained network in %s; name one with --checkpoint or --model_dir"
-            % (model_dir or "this copy of the project")
-        )
+        trained_here = model_dir and os.path.isdir(model_dir)
+        checkpoint = model_dir if trained_here else checkpoints.PRETRAINED
     prefix = checkpoints.resolve(checkpoint)
     config = checkpoints.config_of(prefix, recursions, recursion_frequency)
     return TrainedNetwork(prefix, config, session_config)

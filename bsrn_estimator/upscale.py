@@ -13,9 +13,9 @@ OUTPUTS = ("ensemble", "last", "all")
 # but what lies far away weighs nothing: `benchmarks/upscale.py` measures the least overlap that
 # keeps the tiled result within one grey level of the untiled one.
 OVERLAP = 12
-# Height and width of a tile in LR pixels. The features of all its outputs stand at a time, 4 kB a
-# pixel; its HR features do not, see `bands`.
-TILE = 160
+# Height and width of a tile in LR pixels. Features and state of a recursion stand at a time, some
+# 2 kB a pixel; neither those of all outputs nor HR features of the whole tile do, see `bands`.
+TILE = 208
 # Networks in an export have their HR features at once, so this many HR pixels decide the memory.
 EXPORTED_TILE_HR_PIXELS = 448
 

@@ -161,9 +161,9 @@ def read(path: str) -> np.ndarray:
         return np.asarray(image.convert("RGB"))
 
 
-def sheet(whole: np.ndarray, panels) -> np.ndarray:
+def sheet(whole: np.ndarray, panels, detail=DETAIL) -> np.ndarray:
     """The whole picture with the detail framed, and under it the detail of every panel."""
-    left, top, side = DETAIL
+    left, top, side = detail
     shown = side * ZOOM
     columns = len(panels) * (shown + GAP) + GAP
     rows = GAP + whole.shape[0] + GAP + shown + CAPTION

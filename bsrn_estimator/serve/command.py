@@ -2,15 +2,19 @@
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import sys
-from typing import List, Optional
+import tempfile
+from typing import Iterator, List, Optional
 
 from bsrn_estimator import tiling, upscale
 from bsrn_estimator.config import SUPPORTED_SCALES
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.serve import server
 from bsrn_estimator.serve.admission import Gate, Limits
+
+PRETRAINED = "pretrained"  # as `checkpoint_files` has it, which imports TensorFlow
 
 # Smaller than what `predict` uses: between two tiles of a large picture small ones have a turn.
 _TILE = 128
@@ -29,9 +33,7 @@ def _parser() -> argparse.ArgumentParser:
         shown = " (default: %s)" % default if default not in (None, "") else ""
         parser.add_argument(name, metavar=metavar, default=default, type=kind, help=text + shown)
 
-    parser.add_argument(
-        "--model", metavar="EXPORT", required=True, help="folder that --mode=export wrote"
-    )
+    add("--model", "EXPORT", PRETRAINED, str, "folder that --mode=export wrote, or this word")
     add("--model_name", "NAME", "bsrn", str, "its name in /v1/models/NAME")
     add("--scales", "2,4", "", str, "serve these alone; without it, all of the export")
     add("--host", "ADDRESS", "127.0.0.1", str, "what to listen on; 0.0.0.0 for the network")
@@ -95,10 +97,25 @@ def _serve(flags) -> None:
         from bsrn_estimator.serve.model import Model
 
         tile_of = _tile_of(flags)
-        model = Model(flags.model, scales, flags.max_pixels)
+        with _exported(flags.model) as folder:
+            model = Model(folder, scales, flags.max_pixels)
         model.warm_up()
         asyncio.run(_run(flags, model, tile_of, bound, Service))
         model.close()
+
+
+@contextlib.contextmanager
+def _exported(model: str) -> Iterator[str]:
+    """The export that `model` means; that of the network which comes with the project is made."""
+    if model != PRETRAINED:
+        yield model
+        return
+    from bsrn_estimator import export, trained
+
+    with tempfile.TemporaryDirectory(prefix="bsrn-") as folder:
+        network = trained.find(PRETRAINED)
+        (path,) = export.export(network, network.scales, export.ExportOptions(export_dir=folder))
+        yield path
 
 
 def _tile_of(flags):
@@ -130,9 +147,10 @@ async def _run(flags, model, tile_of, bound, service) -> None:
         host, port = bound.getsockname()[:2]
         address = "[%s]" % host if ":" in host else host
         listed = ", ".join("x%d" % scale for scale in model.scales)
+        shown = PRETRAINED if flags.model == PRETRAINED else model.folder
         print(
             "serving %s (version %d, %s) at http://%s:%d/"
-            % (model.folder, model.version, listed, address, port),
+            % (shown, model.version, listed, address, port),
             flush=True,
         )
 

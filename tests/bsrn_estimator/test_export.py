@@ -14,7 +14,7 @@ from PIL import Image
 from tensorflow.core.protobuf import saved_model_pb2
 
 from bsrn_estimator import export, exported, saved_model, serving_graph, trained
-from bsrn_estimator.compat import TF2, tf
+from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.export import ExportOptions
 from bsrn_estimator.exported import ExportedNetwork
@@ -137,7 +137,9 @@ def test_tiles_in_the_graph_are_those_of_the_upscaler(golden, height, width):
         with network.session() as session:
             result = session.run(tiled, {picture: lr})
     assert result.shape == (2 * height, 2 * width, 3)
-    assert np.abs(result - expected.astype(int)).max() <= (1 if TF2 else 0)
+    # The outputs are added up in another order, which may tip a value on the edge of rounding.
+    difference = np.abs(result - expected.astype(int))
+    assert difference.max() <= 1 and difference.mean() < 1e-3
 
 
 def _png_of_size(height, width):

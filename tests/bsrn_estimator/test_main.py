@@ -8,8 +8,10 @@ import sys
 import pytest
 from absl import flags as absl_flags
 
-from bsrn_estimator import flags, main
+from bsrn_estimator import flags, main, trained
 from bsrn_estimator.compat import tf
+from bsrn_estimator.errors import UserError
+from bsrn_estimator.platforms.cpu import CpuPlatform
 from tests import tiny
 from tests.reliability.commands import assert_same_weights, curves
 
@@ -145,6 +147,33 @@ def test_refusals_are_one_sentence(parse, capsys, tmp_path, monkeypatch, argumen
     error = capsys.readouterr().err
     assert sentence in error and error.startswith("error: ") and error.count("\n") == 1
     assert os.listdir(str(tmp_path)) == []
+
+
+@pytest.mark.parametrize("name", ["demo", "paper", "pretrained", "small"])
+def test_every_flag_file_describes_a_network(root, parse, monkeypatch, name):
+    described = []
+    monkeypatch.setitem(
+        main._RUN, "train_and_evaluate", lambda: described.append(flags.config("random")) or 0
+    )
+    assert parse(["--flagfile=%s" % (root / ("configs/%s.flags" % name))]) == 0
+    assert described[0].scales == (2, 3, 4)
+    if name == "pretrained":
+        built = trained.find("pretrained").config
+        for field in ("conv_features", "state_features", "recursions", "recursion_frequency"):
+            assert getattr(described[0], field) == getattr(built, field)
+
+
+def test_mixed_precision_trains_and_goes_on_without_it(root, data, tmp_path):
+    arguments = data + tiny.NETWORK_FLAGS + ["--mode=train", "--model_dir=%s" % (tmp_path / "run")]
+    status, output, errors = command(root, arguments + ["--mixed_precision", "--train_steps=2"])
+    try:
+        CpuPlatform(mixed_precision=True)
+    except UserError as refusal:
+        assert status == 2 and errors.strip() == "error: %s" % refusal
+        return
+    assert status == 0, errors
+    status, output, errors = command(root, arguments + ["--train_steps=4", "--log_steps=1"])
+    assert status == 0 and "step 4 of 4" in output, errors
 
 
 def test_a_misspelt_flag_gets_the_nearest_right_one(parse, capsys):

@@ -18,7 +18,7 @@ from hypothesis import strategies
 from PIL import Image, ImageCms
 
 from data_tools.imresize import enlarge
-from tests.bsrn_estimator.serve.support import file_of, pixels, random_picture, same
+from tests.bsrn_estimator.serve.support import file_of, pixels, random_picture, running, same
 
 PREDICT = "/v1/models/bsrn:predict"
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -397,3 +397,9 @@ def test_it_is_well_after_all_that(server):
     assert server.ask("/healthz")[0] == 200
     assert "bsrn_requests_in_progress 0.0" in server.ask("/metrics")[2].decode()
     assert "Traceback" not in server.log()
+
+
+def test_without_an_export_the_network_of_the_project_is_served():
+    with running() as server:
+        status, _, body = server.ask("/upscale?scale=3", file_of(random_picture(3, 9, 11)))
+    assert status == 200 and pixels(body).shape == (27, 33, 3)
