@@ -19,20 +19,13 @@ import numpy as np
 from PIL import Image
 
 from benchmarks import _report
+from benchmarks.train_step import NETWORKS
 from bsrn_estimator import complexity, input_fn, model_fn
 from bsrn_estimator.compat import tf
 from bsrn_estimator.config import Config
 
 _SCALE = 4
-_BASE = Config(
-    scales=(_SCALE,),
-    conv_features=32,
-    state_features=32,
-    recursions=8,
-    recursion_frequency=4,
-    batch_size=8,
-    patch_size=32,
-)
+_BASE = NETWORKS["small"]
 _CHANGES = (
     {},
     {"conv_features": 16, "state_features": 16},

@@ -23,7 +23,7 @@ from bsrn_estimator.errors import UserError
 from bsrn_estimator.platforms.cpu import CpuPlatform
 
 _SCALE = 4
-_NETWORKS = {
+NETWORKS = {
     "full": Config(scales=(_SCALE,)),
     "small": Config(
         scales=(_SCALE,),
@@ -39,7 +39,7 @@ _PASSES = 3
 
 
 def _config(network: str, form: str) -> Config:
-    config = _NETWORKS[network]
+    config = NETWORKS[network]
     if form == "joint":
         return dataclasses.replace(config, scales=(2, 3, 4), scale_schedule="joint")
     return config
@@ -188,7 +188,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--network", choices=sorted(_NETWORKS), default="full")
+    parser.add_argument("--network", choices=sorted(NETWORKS), default="full")
     parser.add_argument("--steps", type=int, default=3, help="measured steps of each form")
     parser.add_argument("--records", default="", help="training records for the form `records`")
     parser.add_argument("--form", choices=("plain", "ours", "joint", "mixed", "records"))

@@ -7,9 +7,21 @@ import numpy as np
 from PIL import Image
 
 from bsrn_estimator import records
+from bsrn_estimator.config import Config
 from bsrn_estimator.example import encode_example
 from bsrn_estimator.manifest import Manifest
 from data_tools import imresize
+
+# A network that trains in milliseconds.
+CONFIG = Config(
+    scales=(2, 3),
+    conv_features=5,
+    state_features=3,
+    recursions=4,
+    recursion_frequency=2,
+    batch_size=3,
+    patch_size=7,
+)
 
 # The flags of a network that trains in milliseconds.
 NETWORK_FLAGS = [

@@ -7,17 +7,9 @@ import pytest
 
 from bsrn_estimator import evaluation, input_fn, model_fn
 from bsrn_estimator.compat import tf
-from bsrn_estimator.config import Config
+from tests import tiny
 
-CONFIG = Config(
-    scales=(2, 3),
-    conv_features=5,
-    state_features=3,
-    recursions=4,
-    recursion_frequency=2,
-    batch_size=3,
-    patch_size=7,
-)
+CONFIG = tiny.CONFIG
 MODES = tf.estimator.ModeKeys
 
 

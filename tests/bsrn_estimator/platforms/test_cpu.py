@@ -7,20 +7,10 @@ import pytest
 
 from bsrn_estimator import input_fn, model_fn
 from bsrn_estimator.compat import TF2, tf
-from bsrn_estimator.config import Config
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.platforms import cpu
+from tests import tiny
 
-CONFIG = Config(
-    scales=(2, 3),
-    conv_features=5,
-    state_features=3,
-    recursions=4,
-    recursion_frequency=2,
-    batch_size=3,
-    patch_size=7,
-    scale_schedule="joint",
-)
 needs_bfloat16 = pytest.mark.skipif(
     not TF2 or not cpu.processor_flags() & {"avx512_bf16", "amx_bf16"},
     reason="needs TensorFlow 2.15 and a processor with bfloat16 instructions",
@@ -55,7 +45,7 @@ def _step(scope, config):
 @needs_bfloat16
 @pytest.mark.parametrize("schedule", ["joint", "random"])
 def test_all_convolutions_but_the_last_are_in_bfloat16(schedule):
-    config = dataclasses.replace(CONFIG, scale_schedule=schedule)
+    config = dataclasses.replace(tiny.CONFIG, scale_schedule=schedule)
     exact_loss, exact, types = _step(cpu.CpuPlatform().network_scope, config)
     assert {kind for _, kind in types} == {tf.float32}
     loss, gradients, types = _step(cpu.CpuPlatform(mixed_precision=True).network_scope, config)
