@@ -19,7 +19,7 @@ from PIL import Image
 
 from benchmarks import _report
 from benchmarks.train_step import _NETWORKS
-from bsrn_estimator import evaluation, input_fn, model_fn, network
+from bsrn_estimator import evaluation, evaluation_model_fn, input_fn, network
 from bsrn_estimator.compat import tf
 from data_tools import to_tfrecord
 
@@ -84,7 +84,7 @@ def run_evaluation(name: str, pictures: int) -> None:
     with tempfile.TemporaryDirectory(prefix="benchmark-evaluate-") as folder:
         read = input_fn.evaluation_input_fn(_records(folder, pictures), [_SCALE])
         options = evaluation.Options(directory=os.path.join(folder, "evaluation"))
-        build = model_fn.build(config, evaluation_options=options)
+        build = evaluation_model_fn.build(config, options=options)
         run = tf.estimator.RunConfig(model_dir=folder)
         tf.estimator.Estimator(build, config=run).evaluate(read, hooks=[clock])
     _print("evaluation", clock)

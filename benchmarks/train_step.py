@@ -77,7 +77,7 @@ def _our_step(config: Config, records: str, platform: CpuPlatform):
     )
     iterator = tf.data.make_initializable_iterator(read())
     features, labels = iterator.get_next()
-    build = model_fn.build(config, network_scope=platform.network_scope)
+    build = model_fn.build(config, platform)
     spec = build(features, labels, tf.estimator.ModeKeys.TRAIN)
     return spec.train_op, {}, iterator.initializer
 

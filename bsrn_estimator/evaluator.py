@@ -5,7 +5,7 @@ import functools
 import os
 from typing import Any, Dict, Optional, Sequence
 
-from bsrn_estimator import checkpoints, evaluation, input_fn, model_fn, report
+from bsrn_estimator import checkpoints, evaluation, evaluation_model_fn, input_fn, report
 from bsrn_estimator.compat import tf
 from bsrn_estimator.config import Config
 from bsrn_estimator.errors import UserError
@@ -71,19 +71,14 @@ class Evaluator:
         scaffold = checkpoints.reading_scaffold(checkpoint, self._config)
         single_outputs = self._options.single_outputs
         network = functools.partial(
-            model_fn.results_of, config=self._config, single_outputs=single_outputs
+            evaluation_model_fn.results_of, config=self._config, single_outputs=single_outputs
         )
-        recursions = self._config.output_recursions if single_outputs else ()
-        names = ["ensemble"] + ["t%d" % recursion for recursion in recursions]
+        names = evaluation_model_fn.output_names(self._config, single_outputs)
         with self._platform.evaluation_network(
             network, names, self._run, checkpoint, scaffold
         ) as results:
-            build = model_fn.build(
-                self._config,
-                scales=self._scales,
-                evaluation_options=self._options,
-                scaffold=scaffold,
-                results=results,
+            build = evaluation_model_fn.build(
+                self._config, self._scales, self._options, scaffold, results
             )
             estimator = self._platform.evaluation_estimator(build, self._run)
             estimator.evaluate(self._read, hooks=list(hooks), checkpoint_path=checkpoint)

@@ -152,13 +152,7 @@ class _Attempt:
         read = self._reader(self._start, platform.strings_in_batches)
         self._bind_folder()
         rate = config.learning_rate * self._rollbacks.rate_factor
-        build = model_fn.build(
-            dataclasses.replace(config, learning_rate=rate),
-            wrap_optimizer=platform.wrap_optimizer,
-            scaffold=scaffold,
-            network_scope=platform.network_scope,
-            loss_scope=platform.loss_scope,
-        )
+        build = model_fn.build(dataclasses.replace(config, learning_rate=rate), platform, scaffold)
         estimator = platform.training_estimator(build, run)
         progress = hooks.TrainingHook(
             run.model_dir if platform.rank == 0 else None,

@@ -2,7 +2,7 @@
 
 import contextlib
 import dataclasses
-from typing import Callable, ContextManager, Optional, Sequence
+from typing import Callable, ContextManager, Iterable, Optional, Sequence
 
 from bsrn_estimator.compat import SAVER_OPTIONS, tf
 
@@ -47,6 +47,13 @@ class Platform:
 
     def check_steps(self, start_step: int, train_steps: int, save_steps: int) -> None:
         """Raises UserError where training cannot start, end or save at such steps."""
+
+    def check_step(self, fetches: Iterable) -> None:
+        """Raises UserError where the devices cannot run the graph of a training step.
+
+        Args:
+          fetches: the operations and tensors that the session runs in every step.
+        """
 
     def session_config(self, options: RunOptions) -> "tf.ConfigProto":
         """The session options of training and evaluation."""

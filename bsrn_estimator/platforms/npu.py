@@ -6,10 +6,9 @@ Importing this module imports nothing of npu_bridge; making an `NpuPlatform` doe
 import contextlib
 import functools
 import logging
-from typing import Callable, ContextManager, Optional
+from typing import ContextManager, Iterable, Optional
 
 from bsrn_estimator import checkpoints
-from bsrn_estimator import model_fn as model_fn_module
 from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.platforms import (
@@ -74,6 +73,10 @@ class NpuPlatform(Platform):
     def check_steps(self, start_step: int, train_steps: int, save_steps: int) -> None:
         npu_steps.check_loop(self._options.iterations_per_loop, start_step, train_steps, save_steps)
 
+    def check_step(self, fetches: Iterable) -> None:
+        """Raises UserError where the graph breaks the rules of what the NPU runs whole."""
+        graph_check.check(fetches)
+
     def training_estimator(self, model_fn, options: RunOptions) -> "tf.estimator.Estimator":
         """The NPUEstimator; rank 0 alone saves.
 
@@ -100,9 +103,7 @@ class NpuPlatform(Platform):
             session_config=super().session_config(options),
             **arguments,
         )
-        return self._estimator_class(
-            model_fn=_checked(model_fn), model_dir=options.model_dir, config=config
-        )
+        return self._estimator_class(model_fn=model_fn, model_dir=options.model_dir, config=config)
 
     def saver_hook(self, options: RunOptions) -> None:
         """None: the NPUEstimator has a saver of its own."""
@@ -220,19 +221,6 @@ class _EarlySlots:
         pairs = list(grads_and_vars)
         self._optimizer._create_slots([variable for _, variable in pairs])
         return self._scaling.apply_gradients(pairs, global_step, name)
-
-
-def _checked(model_fn: Callable) -> Callable:
-    """`model_fn`, with a look at the training graph before a session starts on it."""
-
-    def checked(features, labels, mode):
-        spec = model_fn(features=features, labels=labels, mode=mode)
-        if mode == tf.estimator.ModeKeys.TRAIN:
-            scalars = [tensor for _, tensor in tf.get_collection(model_fn_module.TRAINING_TENSORS)]
-            graph_check.check([spec.train_op, spec.loss] + scalars)
-        return spec
-
-    return checked
 
 
 def _check_checkpoint(model_dir: str, dynamic: bool) -> None:

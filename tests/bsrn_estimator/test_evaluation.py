@@ -10,7 +10,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bsrn_estimator import comparison, evaluation, metrics, model_fn, network, report, uiqm
+from bsrn_estimator import (
+    comparison,
+    evaluation,
+    evaluation_model_fn,
+    metrics,
+    network,
+    report,
+    uiqm,
+)
 from bsrn_estimator.compat import tf
 from bsrn_estimator.config import Config
 from bsrn_estimator.errors import UserError
@@ -60,7 +68,7 @@ def checkpoint(tmp_path_factory):
 
 
 def evaluate(checkpoint, examples, options, folder, hooks=()):
-    build = model_fn.build(CONFIG, evaluation_options=options)
+    build = evaluation_model_fn.build(CONFIG, options=options)
     estimator = tf.estimator.Estimator(build, model_dir=str(folder))
     return estimator.evaluate(input_of(examples), checkpoint_path=checkpoint, hooks=list(hooks))
 

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from bsrn_estimator import evaluation, input_fn, model_fn
+from bsrn_estimator import evaluation, evaluation_model_fn, input_fn, model_fn
 from bsrn_estimator.compat import tf
 from tests import tiny
 
@@ -59,17 +59,9 @@ def test_evaluation_has_a_mean_for_each_scale_and_metric():
             features["bicubic_x%d" % scale] = tf.zeros([1, 30, 36, 3], tf.uint8)
         labels = {"hr": tf.zeros([1, 30, 36, 3], tf.uint8)}
         options = evaluation.Options(single_outputs=True)
-        build = model_fn.build(CONFIG, evaluation_options=options)
+        build = evaluation_model_fn.build(CONFIG, options=options)
         spec = build(features, labels, MODES.EVAL)
         assert {"psnr_y/x2", "ssim_y/x3", "t2_psnr_y/x3", "psnr_y/mean"} <= set(
             spec.eval_metric_ops
         )
         assert len(spec.evaluation_hooks) == 1
-
-
-def test_prediction_has_a_picture_for_each_scale():
-    with tf.Graph().as_default():
-        lr = tf.zeros([2, 5, 9, 3], tf.uint8)
-        spec = model_fn.build(CONFIG)({"lr": lr}, None, MODES.PREDICT)
-        shapes = {name: tensor.shape.as_list() for name, tensor in spec.predictions.items()}
-    assert shapes == {"hr_x2": [2, 10, 18, 3], "hr_x3": [2, 15, 27, 3]}

@@ -17,13 +17,13 @@ needs_bfloat16 = pytest.mark.skipif(
 )
 
 
-def _step(scope, config):
+def _step(platform, config):
     """(loss, {name of a weight: its gradient}, types of the convolutions by their channels)."""
     with tf.Graph().as_default():
         features, labels = tf.data.make_one_shot_iterator(
             input_fn.synthetic_input_fn(config)()
         ).get_next()
-        spec = model_fn.build(config, network_scope=scope)(features, labels, "train")
+        spec = model_fn.build(config, platform)(features, labels, "train")
         weights = tf.trainable_variables()
         assert {weight.dtype.base_dtype for weight in weights} == {tf.float32}
         gradients = tf.gradients(spec.loss, weights)
@@ -46,9 +46,9 @@ def _step(scope, config):
 @pytest.mark.parametrize("schedule", ["joint", "random"])
 def test_all_convolutions_but_the_last_are_in_bfloat16(schedule):
     config = dataclasses.replace(tiny.CONFIG, scale_schedule=schedule)
-    exact_loss, exact, types = _step(cpu.CpuPlatform().network_scope, config)
+    exact_loss, exact, types = _step(cpu.CpuPlatform(), config)
     assert {kind for _, kind in types} == {tf.float32}
-    loss, gradients, types = _step(cpu.CpuPlatform(mixed_precision=True).network_scope, config)
+    loss, gradients, types = _step(cpu.CpuPlatform(mixed_precision=True), config)
     assert {kind for channels, kind in types if channels != 3} == {tf.bfloat16}
     assert {kind for channels, kind in types if channels == 3} == {tf.float32}
     # Eight significant bits: a relative error of 2^-9 in each product.

@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import pytest
 
-from bsrn_estimator import checkpoints, model_fn
+from bsrn_estimator import checkpoints, evaluation_model_fn
 from bsrn_estimator.compat import tf
 from bsrn_estimator.config import Config
 from bsrn_estimator.errors import UserError
@@ -27,7 +27,7 @@ def trained(tmp_path_factory):
     with graph.as_default():
         tf.set_random_seed(3)
         lr = tf.placeholder(tf.uint8, [1, None, None, 3])
-        made = {s: model_fn.results_of(lr, s, _CONFIG, True) for s in _CONFIG.scales}
+        made = {s: evaluation_model_fn.results_of(lr, s, _CONFIG, True) for s in _CONFIG.scales}
         tf.train.get_or_create_global_step()
         session = tf.Session()
         session.run(tf.global_variables_initializer())
@@ -43,7 +43,7 @@ def on_card(install, trained, tmp_path):
     prepare()
     platform = npu.NpuPlatform(NpuOptions(evaluate_on="npu", iterations_per_loop=5))
     return platform.evaluation_network(
-        functools.partial(model_fn.results_of, config=_CONFIG, single_outputs=True),
+        functools.partial(evaluation_model_fn.results_of, config=_CONFIG, single_outputs=True),
         _NAMES,
         RunOptions(str(tmp_path)),
         trained[0],
