@@ -20,11 +20,11 @@ import os
 import numpy as np
 
 from benchmarks import _plain_network, _report
-from bsrn_estimator import checkpoints, picture_files, trained
+from bsrn_estimator import bands, checkpoints, picture_files, trained
 from bsrn_estimator.compat import tf
 from bsrn_estimator.config import Config
-from bsrn_estimator.tiling import windows
-from bsrn_estimator.upscale import TILE, Upscaler, to_uint8
+from bsrn_estimator.tiling import TILE, windows
+from bsrn_estimator.upscale import Upscaler, to_uint8
 from data_tools.pictures import read_rgb
 
 _SIZES = ((80, 120), (339, 510))
@@ -42,8 +42,8 @@ def run_form(form: str, scale: int, pretrained: bool, size, repeats: int) -> Non
     # "short" leaves the outputs out whose weight is 2^-8 and less.
     build = {
         "plain": _plain_network.ensemble,
-        "ours": lambda lr, *_: trained.pictures(lr, scale, config, "ensemble")[0],
-        "short": lambda lr, *_: trained.pictures(lr, scale, config, "ensemble", 8)[0],
+        "ours": lambda lr, *_: bands.pictures(lr, scale, config, "ensemble")[0],
+        "short": lambda lr, *_: bands.pictures(lr, scale, config, "ensemble", 8)[0],
     }
     lr = np.random.RandomState(0).randint(0, 256, (1, height, width, 3)).astype(np.float32)
     with tf.Graph().as_default():
@@ -110,7 +110,7 @@ class RandomNetwork:
         with tf.Graph().as_default():
             tf.set_random_seed(1)
             lr = tf.placeholder(tf.float32, [1, None, None, 3])
-            hr = trained.pictures(lr, scales[0], config, output, first_output)[0]
+            hr = bands.pictures(lr, scales[0], config, output, first_output)[0]
             session = tf.Session()
             session.run(tf.global_variables_initializer())
         return ("ensemble",), lambda picture, _: [session.run(hr, {lr: picture})], session.close

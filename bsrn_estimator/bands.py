@@ -6,9 +6,14 @@ pixel and of the two around it. So a recursion runs over the whole picture, whos
 small, and upscaling over bands of rows, computed two rows wider on each side, which is exact.
 """
 
+from typing import List, Sequence, Tuple
+
 from bsrn_estimator import network
 from bsrn_estimator.compat import tf
 from bsrn_estimator.config import Config
+from bsrn_estimator.errors import UserError
+
+OUTPUTS = ("ensemble", "last", "all")
 
 # Three convolutions of 3x3 at 1, 2 and 4 times the size, and a last one, reach less than this.
 _MARGIN = 2
@@ -102,3 +107,38 @@ def picture(features, scale: int, config: Config, band_hr_pixels: int = BAND_HR_
     sides = [None if side is None else scale * side for side in features.shape.as_list()[1:3]]
     result.set_shape([features.shape.as_list()[0]] + sides + [3])
     return result
+
+
+def pictures(lr, scale: int, config: Config, output: str, first_output: int = 0) -> List:
+    """The tensors that an output setting of `upscale.Upscaler` stands for.
+
+    Args:
+      lr: float32 [batch, height, width, 3], RGB in 0..255.
+      scale: one of `config.scales`.
+      config: the hyper-parameters.
+      output: "ensemble", "last" or "all".
+      first_output: leaves the outputs of smaller index out of the ensemble.
+
+    Returns:
+      A list of float32 [batch, scale * height, scale * width, 3], neither rounded nor clipped.
+
+    Raises:
+      UserError: there is no output of index `first_output`.
+    """
+    last = len(config.output_recursions) - 1
+    if not 0 <= first_output <= last:
+        raise UserError("--first_output must be from 0 to %d, not %d" % (last, first_output))
+    if output == "ensemble":
+        return [ensemble(lr, scale, config, first_output)]
+    if output == "last":
+        return [ensemble(lr, scale, config, last)]
+    singles = [picture(part, scale, config) for part in network.trunk(lr, config)]
+    weights = config.output_weights[first_output:]
+    weighted = [weight * single for weight, single in zip(weights, singles[first_output:])]
+    return [tf.add_n(weighted) / sum(weights)] + singles
+
+
+def output_names(output: str, recursions: Sequence[int]) -> Tuple[str, ...]:
+    """Names of the pictures that an output setting gives; see `upscale.Upscaler`."""
+    each = tuple("recursion_%02d" % recursion for recursion in recursions)
+    return {"ensemble": ("ensemble",), "last": each[-1:], "all": ("ensemble",) + each}[output]

@@ -8,8 +8,8 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 from bsrn_estimator import frozen_graph, saved_model
 from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import UserError
+from bsrn_estimator.tiling import default_tile
 from bsrn_estimator.trained import new_session
-from bsrn_estimator.upscale import default_tile
 
 VERSION = 1
 INFO_ENDING = ".json"

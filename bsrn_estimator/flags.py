@@ -4,8 +4,8 @@ from typing import Dict, List, Optional, Tuple
 
 from absl import flags
 
+from bsrn_estimator import bands, export, predict, reliability_flags, tiling
 from bsrn_estimator import config as config_module
-from bsrn_estimator import export, predict, reliability_flags, upscale
 from bsrn_estimator.config import Config
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.platforms import npu_options
@@ -163,7 +163,7 @@ def _define_use() -> None:
     flags.DEFINE_enum(
         "output",
         "ensemble",
-        upscale.OUTPUTS,
+        bands.OUTPUTS,
         "predict, export: the weighted mean of all outputs, the last output, or (predict) all",
     )
     flags.DEFINE_integer(
@@ -184,7 +184,7 @@ def _define_use() -> None:
     )
     flags.DEFINE_integer(
         "tile_overlap",
-        upscale.OVERLAP,
+        tiling.OVERLAP,
         "predict: LR pixels computed around what a tile keeps",
         lower_bound=0,
     )

@@ -22,7 +22,8 @@ from bsrn_estimator.errors import UserError
 from bsrn_estimator.picture_files import PictureFile
 from bsrn_estimator.png import PngWriter, text_of
 from bsrn_estimator.progress import progress
-from bsrn_estimator.upscale import OVERLAP, Upscaler
+from bsrn_estimator.tiling import OVERLAP
+from bsrn_estimator.upscale import Upscaler
 from data_tools.pictures import MAX_PIXELS, picture_size, printable, read_rgb
 
 RECORD_KEY = "bsrn_estimator"

@@ -14,7 +14,7 @@ from typing import Any, Dict, Sequence
 from bsrn_estimator import network, serving_graph
 from bsrn_estimator.compat import tf
 from bsrn_estimator.config import Config
-from bsrn_estimator.upscale import OVERLAP, default_tile
+from bsrn_estimator.tiling import OVERLAP, default_tile
 
 RGB_SIGNATURE = "x%d_rgb"
 BYTES_SIGNATURE = "x%d_bytes"

@@ -3,13 +3,12 @@
 import hashlib
 import json
 import os
-from typing import Callable, List, Optional, Sequence, Tuple
+from typing import Callable, Optional, Sequence, Tuple
 
-from bsrn_estimator import bands, checkpoints, network
+from bsrn_estimator import bands, checkpoints
 from bsrn_estimator.compat import tf
 from bsrn_estimator.config import Config
-from bsrn_estimator.errors import UserError
-from bsrn_estimator.upscale import TILE, output_names
+from bsrn_estimator.tiling import TILE
 
 
 def new_session(session_config: Optional[tf.ConfigProto] = None) -> tf.Session:
@@ -18,35 +17,6 @@ def new_session(session_config: Optional[tf.ConfigProto] = None) -> tf.Session:
         session_config = tf.ConfigProto(allow_soft_placement=True)
         session_config.gpu_options.allow_growth = True
     return tf.Session(config=session_config)
-
-
-def pictures(lr, scale: int, config: Config, output: str, first_output: int = 0) -> List:
-    """The tensors that an output setting of `upscale.Upscaler` stands for.
-
-    Args:
-      lr: float32 [batch, height, width, 3], RGB in 0..255.
-      scale: one of `config.scales`.
-      config: the hyper-parameters.
-      output: "ensemble", "last" or "all".
-      first_output: leaves the outputs of smaller index out of the ensemble.
-
-    Returns:
-      A list of float32 [batch, scale * height, scale * width, 3], neither rounded nor clipped.
-
-    Raises:
-      UserError: there is no output of index `first_output`.
-    """
-    last = len(config.output_recursions) - 1
-    if not 0 <= first_output <= last:
-        raise UserError("--first_output must be from 0 to %d, not %d" % (last, first_output))
-    if output == "ensemble":
-        return [bands.ensemble(lr, scale, config, first_output)]
-    if output == "last":
-        return [bands.ensemble(lr, scale, config, last)]
-    singles = [bands.picture(part, scale, config) for part in network.trunk(lr, config)]
-    weights = config.output_weights[first_output:]
-    weighted = [weight * single for weight, single in zip(weights, singles[first_output:])]
-    return [tf.add_n(weighted) / sum(weights)] + singles
 
 
 class TrainedNetwork:
@@ -96,14 +66,15 @@ class TrainedNetwork:
         with tf.Graph().as_default():
             lr = tf.placeholder(tf.float32, [1, None, None, 3], "lr")
             made = {
-                scale: pictures(lr, scale, self.config, output, first_output) for scale in scales
+                scale: bands.pictures(lr, scale, self.config, output, first_output)
+                for scale in scales
             }
             session = self.session()
 
         def run(picture, scale):
             return session.run(made[scale], {lr: picture})
 
-        return output_names(output, self.config.output_recursions), run, session.close
+        return bands.output_names(output, self.config.output_recursions), run, session.close
 
     def identity(self) -> str:
         """A digest of the weights and of what decides the result; equal for equal networks."""

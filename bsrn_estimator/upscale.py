@@ -1,38 +1,18 @@
 """Upscaling pictures of any size with a trained network, in bounded memory."""
 
-from typing import Callable, Iterator, List, Optional, Sequence, Tuple
+import itertools
+from typing import Callable, Iterator, List, Optional, Sequence
 
 import numpy as np
 
+from bsrn_estimator.bands import OUTPUTS
 from bsrn_estimator.errors import UserError
-from bsrn_estimator.tiling import Window, windows
-
-OUTPUTS = ("ensemble", "last", "all")
-
-# Context around what a tile keeps, in LR pixels. The receptive field is wider than the picture,
-# but what lies far away weighs nothing: `benchmarks/upscale.py` measures the least overlap that
-# keeps the tiled result within one grey level of the untiled one.
-OVERLAP = 12
-# Height and width of a tile in LR pixels. Features and state of a recursion stand at a time, some
-# 2 kB a pixel; neither those of all outputs nor HR features of the whole tile do, see `bands`.
-TILE = 208
-# Networks in an export have their HR features at once, so this many HR pixels decide the memory.
-EXPORTED_TILE_HR_PIXELS = 448
-
-
-def default_tile(scale: int, overlap: int = OVERLAP) -> int:
-    """Side of a tile in LR pixels for an export; at least half of it is kept along each axis."""
-    return max(EXPORTED_TILE_HR_PIXELS // scale, 4 * overlap)
+from bsrn_estimator.tiling import OVERLAP, Tile, tiles_of
 
 
 def to_uint8(picture: np.ndarray) -> np.ndarray:
     """Rounds and clips a picture in 0..255."""
     return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
-
-
-def to_uint16(picture: np.ndarray) -> np.ndarray:
-    """A picture in 0..255 on the whole range of 16 bit: 255 becomes 65535."""
-    return np.clip(np.rint(picture * 257.0), 0, 65535).astype(np.uint16)
 
 
 def _transformed(lr: np.ndarray, index: int) -> np.ndarray:
@@ -113,7 +93,7 @@ class Upscaler:
     def __exit__(self, *_) -> None:
         self.close()
 
-    def _windows(self, height: int, width: int, scale: int) -> Tuple[List[Window], List[Window]]:
+    def _tiles(self, height: int, width: int, scale: int) -> List[Tile]:
         _require_scale(scale, self.scales)
         if self._fixed:
             if height < self._fixed[0] or width < self._fixed[1]:
@@ -121,15 +101,14 @@ class Upscaler:
                     "the picture of %d x %d pixels is smaller than the %d x %d that this exported "
                     "model takes; export one with a free shape" % ((height, width) + self._fixed)
                 )
-            tiles = self._fixed
+            size = self._fixed
         else:
-            tiles = 2 * (self._tile or max(self._network_tile(scale), 4 * self._overlap),)
-        return windows(height, tiles[0], self._overlap), windows(width, tiles[1], self._overlap)
+            size = 2 * (self._tile or max(self._network_tile(scale), 4 * self._overlap),)
+        return tiles_of(height, width, size, self._overlap)
 
     def tiles(self, height: int, width: int, scale: int) -> int:
         """How many tiles a picture of this size takes."""
-        rows, columns = self._windows(height, width, scale)
-        return len(rows) * len(columns)
+        return len(self._tiles(height, width, scale))
 
     def _tile_pictures(self, lr: np.ndarray, scale: int) -> List[np.ndarray]:
         """All outputs for one tile: [h, w, 3] to a list of float32 [s * h, s * w, 3]."""
@@ -161,14 +140,12 @@ class Upscaler:
         Yields:
           For each of `names`, [rows, scale * width, ...], as `convert` makes it.
         """
-        rows, columns = self._windows(lr.shape[0], lr.shape[1], scale)
-        for row in rows:
+        tiles = self._tiles(lr.shape[0], lr.shape[1], scale)
+        for _, row in itertools.groupby(tiles, key=lambda tile: tile.rows):
             kept = [[] for _ in self.names]
-            for column in columns:
-                tile = lr[row.start : row.stop, column.start : column.stop]
-                crop = _kept(row, scale), _kept(column, scale)
-                for parts, picture in zip(kept, self._tile_pictures(tile, scale)):
-                    parts.append(convert(picture[crop]))
+            for tile in row:
+                for parts, picture in zip(kept, self._tile_pictures(tile.cut(lr), scale)):
+                    parts.append(convert(tile.kept(picture, scale)))
                 on_tile()
             yield [parts[0] if len(parts) == 1 else np.concatenate(parts, 1) for parts in kept]
 
@@ -189,15 +166,3 @@ def _require_scale(scale: int, scales: Sequence[int]) -> None:
     if scale not in scales:
         known = ", ".join("x%d" % known for known in scales)
         raise UserError("--scales=%d: this network has %s" % (scale, known))
-
-
-def _kept(window: Window, scale: int) -> slice:
-    """What is kept of a window, in HR pixels from the window's start."""
-    first = window.keep - window.start
-    return slice(scale * first, scale * (first + window.keep_stop - window.keep))
-
-
-def output_names(output: str, recursions: Sequence[int]) -> Tuple[str, ...]:
-    """Names of the pictures that an output setting gives; see `Upscaler`."""
-    each = tuple("recursion_%02d" % recursion for recursion in recursions)
-    return {"ensemble": ("ensemble",), "last": each[-1:], "all": ("ensemble",) + each}[output]

@@ -32,31 +32,29 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 from bsrn_estimator import picture_files, progress, tiling  # noqa: E402
 from bsrn_estimator.errors import UserError  # noqa: E402
-from bsrn_estimator.upscale import OVERLAP, to_uint8  # noqa: E402
+from bsrn_estimator.tiling import OVERLAP  # noqa: E402
+from bsrn_estimator.upscale import to_uint8  # noqa: E402
 from data_tools.pictures import read_rgb  # noqa: E402
 
 _INDEX = "tiles.json"
 
 
-class Tile(NamedTuple):
-    """One tile: its file name without ending, and its window along each axis."""
+class TileFile(NamedTuple):
+    """One tile, and the name of its files without their endings."""
 
     name: str
-    row: tiling.Window
-    column: tiling.Window
+    tile: tiling.Tile
 
 
-def tiles_of(number: int, height: int, width: int, size: Tuple[int, int], overlap: int):
+def tile_files(number: int, height: int, width: int, size: Tuple[int, int], overlap: int):
     """The tiles of picture `number`, from left to right and top to bottom."""
-    rows = tiling.windows(height, size[0], overlap)
-    columns = tiling.windows(width, size[1], overlap)
-    windows = [(row, column) for row in rows for column in columns]
-    return [Tile("p%06d_t%05d" % (number, n), *window) for n, window in enumerate(windows)]
+    tiles = tiling.tiles_of(height, width, size, overlap)
+    return [TileFile("p%06d_t%05d" % (number, n), tile) for n, tile in enumerate(tiles)]
 
 
-def cut(picture: np.ndarray, tile: Tile, size: Tuple[int, int]) -> np.ndarray:
+def cut(picture: np.ndarray, tile: tiling.Tile, size: Tuple[int, int]) -> np.ndarray:
     """The tile of uint8 [height, width, 3] as float32 [1, size[0], size[1], 3]."""
-    part = picture[tile.row.start : tile.row.stop, tile.column.start : tile.column.stop]
+    part = tile.cut(picture)
     missing = [(0, size[0] - part.shape[0]), (0, size[1] - part.shape[1]), (0, 0)]
     return np.pad(part, missing, "symmetric").astype(np.float32)[np.newaxis]
 
@@ -82,9 +80,9 @@ def split(pattern: str, work_dir: str, size: Tuple[int, int], overlap: int) -> i
                 % ((file.path, height, width) + size),
                 file=sys.stderr,
             )
-        tiles = tiles_of(number, height, width, size, overlap)
+        tiles = tile_files(number, height, width, size, overlap)
         for tile in tiles:
-            cut(picture, tile, size).tofile(os.path.join(folder, tile.name + ".bin"))
+            cut(picture, tile.tile, size).tofile(os.path.join(folder, tile.name + ".bin"))
         pictures.append({"result": file.result, "height": height, "width": width})
         count += len(tiles)
     _save_index(work_dir, {"size": size, "overlap": overlap, "pictures": pictures})
@@ -119,10 +117,10 @@ def load_index(work_dir: str) -> Dict[str, Any]:
         raise UserError("%s cannot be read (%s); run split first" % (path, error)) from None
 
 
-def _indexed(index: Dict[str, Any]) -> Iterator[Tuple[Dict[str, Any], List[Tile]]]:
+def _indexed(index: Dict[str, Any]) -> Iterator[Tuple[Dict[str, Any], List[TileFile]]]:
     size = tuple(index["size"])
     for number, picture in enumerate(index["pictures"]):
-        tiles = tiles_of(number, picture["height"], picture["width"], size, index["overlap"])
+        tiles = tile_files(number, picture["height"], picture["width"], size, index["overlap"])
         yield picture, tiles
 
 
@@ -173,18 +171,12 @@ class Outputs:
         return np.fromfile(path, np.float32).reshape(shape)
 
 
-def joined(tiles: List[Tile], height: int, width: int, outputs: Outputs) -> np.ndarray:
+def joined(tiles: List[TileFile], height: int, width: int, outputs: Outputs) -> np.ndarray:
     """The upscaled picture: uint8 [s * height, s * width, 3]."""
     scale = outputs.scale
     result = np.empty([scale * height, scale * width, 3], np.uint8)
-    for tile in tiles:
-        made = outputs.tile(tile.name)
-        kept = [
-            slice(scale * (w.keep - w.start), scale * (w.keep_stop - w.start))
-            for w in (tile.row, tile.column)
-        ]
-        place = [slice(scale * w.keep, scale * w.keep_stop) for w in (tile.row, tile.column)]
-        result[tuple(place)] = to_uint8(made[tuple(kept)])
+    for name, tile in tiles:
+        tile.place(to_uint8(outputs.tile(name)), result, scale)
     return result
 
 

@@ -13,8 +13,7 @@ import numpy as np
 
 from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import UserError
-from bsrn_estimator.tiling import windows
-from bsrn_estimator.upscale import OVERLAP
+from bsrn_estimator.tiling import OVERLAP, tiles_of
 
 # Height and width of a tile in LR pixels.
 TILE = 96
@@ -25,7 +24,7 @@ MOST_SHAPES = 8
 class CardNetwork:
     """The network of one checkpoint on the NPU; holds sessions until it is closed.
 
-    The result is that of the whole picture within one grey level (see `upscale.OVERLAP`).
+    The result is that of the whole picture within one grey level (see `tiling.OVERLAP`).
 
     Args:
       make_estimator: makes an Estimator of a model function; a new one for each shape and scale.
@@ -61,18 +60,14 @@ class CardNetwork:
           UserError: pictures of too many shapes are smaller than a tile.
         """
         height, width = lr.shape[1:3]
-        rows, columns = (windows(size, TILE, OVERLAP) for size in (height, width))
         worker = self._worker(min(height, TILE), min(width, TILE), scale)
         whole: Dict[str, np.ndarray] = {}
-        for row in rows:
-            for column in columns:
-                tile = lr[:, row.start : row.stop, column.start : column.stop]
-                for name, made in worker.run(tile.astype(np.float32)).items():
-                    shape = [1, scale * height, scale * width, 3]
-                    into = whole.setdefault(name, np.empty(shape, np.float32))
-                    into[:, _hr(row, scale, 0), _hr(column, scale, 0)] = made[
-                        :, _hr(row, scale, row.start), _hr(column, scale, column.start)
-                    ]
+        for tile in tiles_of(height, width, (TILE, TILE), OVERLAP):
+            part = tile.cut(lr[0]).astype(np.float32)[np.newaxis]
+            for name, made in worker.run(part).items():
+                shape = [1, scale * height, scale * width, 3]
+                into = whole.setdefault(name, np.empty(shape, np.float32))
+                tile.place(made[0], into[0], scale)
         return whole
 
     def _worker(self, height: int, width: int, scale: int) -> "_Worker":
@@ -97,11 +92,6 @@ class CardNetwork:
             )
 
         return model_fn
-
-
-def _hr(window, scale: int, origin: int) -> slice:
-    """What is kept of a window, in HR pixels from LR pixel `origin`."""
-    return slice(scale * (window.keep - origin), scale * (window.keep_stop - origin))
 
 
 class _Worker:

@@ -18,8 +18,8 @@ from bsrn_estimator.serve.admission import ClientGone, Gate, attended, read_body
 from bsrn_estimator.serve.metrics import Metrics
 from bsrn_estimator.serve.model import Model
 from bsrn_estimator.serve.refusal import Refusal
-from bsrn_estimator.serve.tiles import tiles_of
 from bsrn_estimator.serve.worker import Job, Worker
+from bsrn_estimator.tiling import tiles_of
 
 _log = logging.getLogger(__name__)
 
@@ -142,7 +142,8 @@ class Service:
 
     def _job(self, lr, scale: int, store) -> Job:
         height, width = lr.shape[:2]
-        return Job(lr, scale, tiles_of(height, width, self._tile_of(scale), self._overlap), store)
+        size = 2 * (self._tile_of(scale),)
+        return Job(lr, scale, tiles_of(height, width, size, self._overlap), store)
 
     async def _run(self, jobs: list) -> list:
         """Results of `jobs`; leaving early takes them out of the line."""

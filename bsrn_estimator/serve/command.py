@@ -8,7 +8,7 @@ import sys
 import tempfile
 from typing import Iterator, List, Optional
 
-from bsrn_estimator import tiling, upscale
+from bsrn_estimator import tiling
 from bsrn_estimator.config import SUPPORTED_SCALES
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.serve import server
@@ -44,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--timeout", "SECONDS", limits.seconds, _positive, "longest time for a request")
     add("--grace", "SECONDS", 30, _positive, "time for what runs when SIGTERM comes")
     add("--tile", "PIXELS", None, _whole, "side of a tile in LR pixels; without it, by scale")
-    add("--overlap", "PIXELS", upscale.OVERLAP, int, "context around a tile, in LR pixels")
+    add("--overlap", "PIXELS", tiling.OVERLAP, int, "context around a tile, in LR pixels")
     return parser
 
 
@@ -122,7 +122,7 @@ def _tile_of(flags):
     """From a scale to the side of a tile, checked against the overlap."""
 
     def tile_of(scale: int) -> int:
-        return flags.tile or min(_TILE, upscale.default_tile(scale, flags.overlap))
+        return flags.tile or min(_TILE, tiling.default_tile(scale, flags.overlap))
 
     for scale in SUPPORTED_SCALES:
         tiling.windows(tile_of(scale) + 1, tile_of(scale), flags.overlap)

@@ -2,10 +2,11 @@
 
 import hypothesis
 import hypothesis.strategies as st
+import numpy as np
 import pytest
 
 from bsrn_estimator.errors import UserError
-from bsrn_estimator.tiling import windows
+from bsrn_estimator.tiling import tiles_of, windows
 
 
 @hypothesis.given(size=st.integers(1, 300), kept=st.integers(1, 40), overlap=st.integers(0, 20))
@@ -35,3 +36,17 @@ def test_a_window_of_margins_alone_is_refused():
     assert len(windows(24, 24, 12)) == 1
     with pytest.raises(UserError, match="larger than 24"):
         windows(25, 24, 12)
+
+
+@hypothesis.given(
+    height=st.integers(1, 60), width=st.integers(1, 60), scale=st.sampled_from((2, 3, 4))
+)
+def test_tiles_put_a_picture_together_again(height, width, scale):
+    lr = np.arange(height * width * 3).reshape(height, width, 3)
+    hr = lr.repeat(scale, axis=0).repeat(scale, axis=1)
+    result = np.full_like(hr, -1)
+    for tile in tiles_of(height, width, (17, 23), 5):
+        part = tile.cut(lr)
+        assert part.shape[:2] == tile.lr_shape
+        tile.place(part.repeat(scale, axis=0).repeat(scale, axis=1), result, scale)
+    np.testing.assert_array_equal(result, hr)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import strategies
 
 from bsrn_estimator.serve.refusal import Refusal
-from bsrn_estimator.serve.tiles import tiles_of
 from bsrn_estimator.serve.worker import Job, Worker
+from bsrn_estimator.tiling import tiles_of
 
 
 def enlarge(lr, scale):
@@ -34,7 +34,9 @@ class Gated:
 
 def job(seed, height, width, scale=2, tile=8, overlap=2):
     lr = np.random.RandomState(seed).randint(0, 256, [height, width, 3]).astype(np.uint8)
-    return Job(lr, scale, tiles_of(height, width, tile, overlap), lambda hr: hr.astype(np.uint8))
+    return Job(
+        lr, scale, tiles_of(height, width, (tile, tile), overlap), lambda hr: hr.astype(np.uint8)
+    )
 
 
 @pytest.fixture
