@@ -24,11 +24,11 @@ import numpy as np
 from PIL import Image
 
 from benchmarks import _report
+from bsrn_estimator.decoding import read_rgb
+from bsrn_estimator.imresize import shrink
 from data_tools.convert import convert
 from data_tools.encoding import encode_pixels
-from data_tools.imresize import shrink
 from data_tools.options import Options
-from data_tools.pictures import read_rgb
 from data_tools.sources.files import is_picture
 from data_tools.tiles import tiles_of
 

@@ -192,7 +192,7 @@ def _make_pictures(source, count: int, folder: str) -> None:
     """`count` large pictures as PNG files in folder/HR, and their LR pictures in folder/LR."""
     from PIL import Image
 
-    from data_tools.imresize import shrink
+    from bsrn_estimator.imresize import shrink
 
     random = np.random.RandomState(0)
     parts = _photographs(source) if source else [_texture(random) for _ in range(8)]
@@ -212,7 +212,7 @@ def _make_pictures(source, count: int, folder: str) -> None:
 
 def _photographs(source: str) -> list:
     """A square of each photograph in `source` that is large enough."""
-    from data_tools.pictures import EXTENSIONS, read_rgb
+    from bsrn_estimator.decoding import EXTENSIONS, read_rgb
 
     found = []
     for place, _, names in sorted(os.walk(source)):
@@ -227,7 +227,7 @@ def _photographs(source: str) -> list:
 
 def _texture(random) -> np.ndarray:
     """Soft gradients with some noise, for machines without photographs."""
-    from data_tools.imresize import enlarge
+    from bsrn_estimator.imresize import enlarge
 
     coarse = random.randint(0, 256, (_PART // 8, _PART // 8, 3)).astype(np.uint8)
     noise = random.randint(-3, 4, (_PART, _PART, 3))

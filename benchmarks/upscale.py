@@ -23,9 +23,9 @@ from benchmarks import _plain_network, _report
 from bsrn_estimator import bands, checkpoints, picture_files, trained
 from bsrn_estimator.compat import tf
 from bsrn_estimator.config import Config
+from bsrn_estimator.decoding import read_rgb
 from bsrn_estimator.tiling import TILE, windows
 from bsrn_estimator.upscale import Upscaler, to_uint8
-from data_tools.pictures import read_rgb
 
 _SIZES = ((80, 120), (339, 510))
 _SCALE = 4

@@ -1,13 +1,15 @@
 """The best checkpoint of a run, kept beside the newest: highest PSNR on Y, mean over scales."""
 
+import contextlib
 import glob
-import json
 import math
 import os
 import shutil
 from typing import Any, Dict
 
+from bsrn_estimator import files
 from bsrn_estimator.config import Config
+from bsrn_estimator.errors import UserError
 
 FOLDER = "best"
 _RECORD = "best.json"
@@ -45,13 +47,10 @@ def keep_if_best(model_dir: str, checkpoint: str, metrics: Dict[str, Any], confi
     psnr = mean_psnr(metrics)
     if psnr == -math.inf:
         return False
-    try:
-        with open(os.path.join(folder, _RECORD)) as file:
-            if json.load(file)["mean_psnr_y"] >= psnr:
-                return False
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
-        pass
-    aside = folder + ".incomplete"
+    with contextlib.suppress(UserError, LookupError, TypeError):
+        if files.read_json(os.path.join(folder, _RECORD))["mean_psnr_y"] >= psnr:
+            return False
+    aside = files.aside(folder)
     shutil.rmtree(aside, ignore_errors=True)
     os.makedirs(aside)
     for path in glob.glob(glob.escape(checkpoint) + ".*"):
@@ -60,10 +59,10 @@ def keep_if_best(model_dir: str, checkpoint: str, metrics: Dict[str, Any], confi
     with open(os.path.join(aside, "checkpoint"), "w") as file:
         file.write('model_checkpoint_path: "%s"\nall_model_checkpoint_paths: "%s"\n' % (name, name))
     config.save(aside)
-    with open(os.path.join(aside, _RECORD), "w") as file:
-        json.dump(
-            {"global_step": metrics["global_step"], "mean_psnr_y": psnr, "checkpoint": name}, file
-        )
+    files.write_json(
+        os.path.join(aside, _RECORD),
+        {"global_step": metrics["global_step"], "mean_psnr_y": psnr, "checkpoint": name},
+    )
     shutil.rmtree(former, ignore_errors=True)
     if os.path.exists(folder):
         os.replace(folder, former)

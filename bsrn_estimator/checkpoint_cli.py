@@ -7,7 +7,7 @@ from typing import List, Optional
 
 import numpy as np
 
-from bsrn_estimator import checkpoints
+from bsrn_estimator import checkpoints, files
 from bsrn_estimator.compat import tf
 from bsrn_estimator.config import FILE_NAME
 from bsrn_estimator.errors import UserError
@@ -118,7 +118,7 @@ def write_reference(prefix: str, out: str, weights_only: bool = False) -> List[s
         raise UserError("%s.index exists; name another place" % out)
     names = description.weights + ([] if weights_only else description.optimizer_names)
     reader = tf.train.load_checkpoint(prefix)
-    aside = out + ".incomplete"
+    aside = files.aside(out)
     try:
         os.makedirs(os.path.dirname(out) or ".", exist_ok=True)
         with tf.Graph().as_default(), tf.Session() as session:

@@ -7,6 +7,7 @@ import re
 import numpy as np
 from PIL import Image
 
+from bsrn_estimator import files
 from bsrn_estimator.errors import UserError
 
 # What some file system does not take in a name, path separators included.
@@ -35,9 +36,8 @@ def save_png(picture: np.ndarray, path: str) -> None:
     """
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path + ".incomplete", "wb") as file:
+        with files.written_whole(path, "wb", sync=False) as file:
             file.write(encode_png(picture))
-        os.replace(path + ".incomplete", path)
     except OSError as error:
         raise UserError("%s cannot be written: %s" % (path, error.strerror)) from None
 

@@ -2,10 +2,10 @@
 
 import dataclasses
 import difflib
-import json
 import os
 from typing import Any, Dict, Tuple
 
+from bsrn_estimator import files
 from bsrn_estimator.errors import UserError
 
 SUPPORTED_SCALES = (2, 3, 4, 8)
@@ -161,10 +161,7 @@ class Config:
         """Writes `model_dir`/config.json, whole or not at all, and returns its path."""
         path = os.path.join(model_dir, FILE_NAME)
         os.makedirs(model_dir, exist_ok=True)
-        with open(path + ".incomplete", "w") as file:
-            json.dump(self.to_dict(), file, indent=2)
-            file.write("\n")
-        os.replace(path + ".incomplete", path)
+        files.write_json(path, self.to_dict())
         return path
 
     @classmethod
@@ -175,15 +172,9 @@ class Config:
           UserError: there is none, or it is not one.
         """
         path = os.path.join(model_dir, FILE_NAME)
-        try:
-            with open(path) as file:
-                values = json.load(file)
-        except FileNotFoundError:
-            raise UserError(
-                "%s has no %s; name a folder that training wrote" % (model_dir, FILE_NAME)
-            ) from None
-        except (OSError, ValueError, RecursionError) as error:
-            raise UserError("%s cannot be read: %s" % (path, error)) from None
+        values = files.read_json(
+            path, "%s has no %s; name a folder that training wrote" % (model_dir, FILE_NAME)
+        )
         if not isinstance(values, dict):
             raise UserError("%s does not hold a configuration" % path)
         return cls.from_dict(values, source=path)

@@ -1,9 +1,9 @@
 """Which data a run learns from, kept in its model folder so that it goes on with the same."""
 
-import json
 import os
 from typing import Any, Dict, List
 
+from bsrn_estimator import files
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.manifest import Manifest
 
@@ -38,13 +38,9 @@ def check(model_dir: str, now: Dict[str, Any], allow_change: bool = False) -> No
       UserError: they differ and `allow_change` is not set; the sentence lists the differences.
     """
     path = os.path.join(model_dir, FILE_NAME)
-    try:
-        with open(path) as file:
-            before = json.load(file)
-    except FileNotFoundError:
+    if not os.path.exists(path):
         return
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError("%s cannot be read: %s" % (path, error)) from None
+    before = files.read_json(path)
     if not isinstance(before, dict):
         raise UserError("%s does not describe a data set" % path)
     listed = differences(before, now)
@@ -57,11 +53,7 @@ def check(model_dir: str, now: Dict[str, Any], allow_change: bool = False) -> No
 
 def save(model_dir: str, values: Dict[str, Any]) -> None:
     """Writes MODEL_DIR/data.json, whole or not at all."""
-    path = os.path.join(model_dir, FILE_NAME)
-    with open(path + ".incomplete", "w") as file:
-        json.dump(values, file, indent=2)
-        file.write("\n")
-    os.replace(path + ".incomplete", path)
+    files.write_json(os.path.join(model_dir, FILE_NAME), values)
 
 
 def differences(before: Dict[str, Any], now: Dict[str, Any]) -> List[str]:

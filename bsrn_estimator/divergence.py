@@ -7,10 +7,9 @@ from typing import Callable, List
 
 import numpy as np
 
-from bsrn_estimator import model_fn
+from bsrn_estimator import files, model_fn
 from bsrn_estimator.compat import tf
-
-FOLDER = "diverged"
+from bsrn_estimator.run_folder import DIVERGED
 
 # Losses that the median is taken of, and how many there must be before it is compared with.
 _WINDOW, _ENOUGH = 101, 20
@@ -122,9 +121,8 @@ def save_batch(read: Callable, path: str, batches: int = 1, **facts) -> List[str
     )
     arrays.update({name: np.asarray(value) for name, value in facts.items()})
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path + ".incomplete", "wb") as file:
+    with files.written_whole(path, "wb") as file:
         np.savez_compressed(file, **arrays)
-    os.replace(path + ".incomplete", path)
     return names
 
 
@@ -138,4 +136,4 @@ def shown(names: List[str]) -> str:
 def file_of(model_dir: str, step: int, rank: int) -> str:
     """Where the batch of `step` is kept."""
     name = "step-%d" % step + ("-rank-%d" % rank if rank else "")
-    return os.path.join(model_dir, FOLDER, name + ".npz")
+    return os.path.join(model_dir, DIVERGED, name + ".npz")

@@ -17,3 +17,9 @@ class RunFailed(UserError):
     """
 
     status = 1
+
+
+def printable(name: str) -> str:
+    """A file name as it can stand in one line of a message."""
+    clean = name.encode("utf-8", "backslashreplace").decode()
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in clean)

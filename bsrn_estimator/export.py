@@ -9,12 +9,11 @@ A SavedModel says what it is in assets.extra/export.json, a file in FILE.json be
 """
 
 import dataclasses
-import json
 import os
 import shutil
 from typing import Any, Dict, List, Optional, Tuple
 
-from bsrn_estimator import checkpoints, exported, frozen_graph, onnx_model, saved_model, trained
+from bsrn_estimator import about, checkpoints, files, frozen_graph, onnx_model, saved_model, trained
 from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import UserError
 
@@ -112,7 +111,7 @@ def export(
     ending = _ENDINGS[options.export_format]
     paths = [stem + ending for stem in stems.values()]
     _refuse_existing(paths, options.overwrite)
-    _make_folder(folder)
+    files.make_folder(folder, "--export_dir=%s" % folder)
     for scale, stem in stems.items():
         _write_one_scale(stem, ending, network, scale, options)
     return paths
@@ -146,15 +145,6 @@ def _refuse_existing(paths: List[str], overwrite: bool) -> None:
             )
 
 
-def _make_folder(folder: str) -> None:
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            "--export_dir=%s cannot be written (%s); name another folder" % (folder, error.strerror)
-        ) from None
-
-
 def information(
     network: trained.TrainedNetwork, scales: Tuple[int, ...], options: ExportOptions
 ) -> Dict[str, Any]:
@@ -162,7 +152,7 @@ def information(
     config = network.config
     return {
         "project": "bsrn_estimator",
-        "export_version": exported.VERSION,
+        "export_version": about.VERSION,
         "export_format": options.export_format,
         "scales": list(scales),
         "output": options.output,
@@ -192,8 +182,8 @@ def information(
 
 
 def _write_saved_model(path, network, scales, options) -> None:
-    aside = path + ".incomplete"
-    _make_folder(os.path.dirname(path))
+    aside = files.aside(path)
+    files.make_folder(os.path.dirname(path), "--export_dir=%s" % os.path.dirname(path))
     shutil.rmtree(aside, ignore_errors=True)
     saved_model.write(
         aside,
@@ -226,11 +216,7 @@ def _write_one_scale(stem: str, ending: str, network, scale: int, options) -> No
         options.first_output,
     )
     info = information(network, (scale,), options)
-    about = stem + ending + exported.INFO_ENDING
-    with open(about + ".incomplete", "w") as file:
-        json.dump(info, file, indent=2)
-        file.write("\n")
-    os.replace(about + ".incomplete", about)
+    about.write(stem + ending, info)
     if ending == ".onnx":
         onnx_model.write(stem + ending, frozen, info)
     else:

@@ -1,18 +1,16 @@
 """Using an exported SavedModel or frozen graph in the place of a checkpoint."""
 
+import contextlib
 import hashlib
 import json
 import os
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
-from bsrn_estimator import frozen_graph, saved_model
+from bsrn_estimator import about, frozen_graph, saved_model
 from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.tiling import default_tile
 from bsrn_estimator.trained import new_session
-
-VERSION = 1
-INFO_ENDING = ".json"
 
 
 def saved_model_in(folder: str) -> Optional[str]:
@@ -57,7 +55,7 @@ class ExportedNetwork:
         self._session_config = session_config
         self._folder = None if path.endswith(".pb") else saved_model_in(path)
         self.path = self._folder or path
-        self._info = _information(self.path, self._folder is not None)
+        self._info = about.read(self.path)
         self.scales = tuple(self._info["scales"])
         size = self._info["pictures"]["lr_size"]
         self.fixed_shape = (size[0], size[1]) if size else None
@@ -80,13 +78,11 @@ class ExportedNetwork:
             )
         with tf.Graph().as_default():
             session = new_session(self._session_config)
-            load = _load_saved_model if self._folder else _load_frozen
             try:
-                tensors = load(session, self.path, scales)
-            except Exception as error:  # a damaged file makes the parser raise nearly anything
+                tensors = self._load(session, scales)
+            except UserError:
                 session.close()
-                reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-                raise UserError("%s cannot be loaded: %s" % (self.path, reason[:160])) from None
+                raise
 
         def run(picture, scale) -> List:
             lr, hr = tensors[scale]
@@ -94,55 +90,56 @@ class ExportedNetwork:
 
         return (output,), run, session.close
 
+    def _load(self, session, scales: Sequence[int]) -> Dict[int, Tuple]:
+        """The input and output tensor of each scale."""
+        if not self._folder:
+            return {scales[0]: _load_frozen(self.path)}
+        signatures = load_saved_model(session, self._folder)
+        with _readable(self.path):
+            return {scale: tensors_of(session.graph, signatures, scale) for scale in scales}
+
     def identity(self) -> str:
         """The digest that `trained.TrainedNetwork.identity` gave, and the output exported."""
         held = json.dumps([self._info[name] for name in ("network", "output", "first_output")])
         return hashlib.sha256(held.encode()).hexdigest()[:16]
 
 
-def _information(path: str, is_saved_model: bool) -> Dict[str, Any]:
-    """What an export says of itself."""
-    about = os.path.join(path, saved_model.INFO_FILE) if is_saved_model else path + INFO_ENDING
+def load_saved_model(session, folder: str) -> Dict[str, Any]:
+    """Loads a SavedModel into `session`, whose graph is the default graph.
+
+    Returns:
+      Its signatures by name: tf.SignatureDef.
+
+    Raises:
+      UserError: it is damaged.
+    """
+    with _readable(folder):
+        tags = [tf.saved_model.tag_constants.SERVING]
+        return dict(tf.saved_model.load(session, tags, folder).signature_def)
+
+
+def tensors_of(graph: tf.Graph, signatures: Dict[str, Any], scale: int) -> Tuple:
+    """The tensors "lr" and "hr" of the signature of `scale` that takes and gives RGB pictures."""
+    signature = signatures[saved_model.RGB_SIGNATURE % scale]
+    named = graph.get_tensor_by_name
+    return named(signature.inputs["lr"].name), named(signature.outputs["hr"].name)
+
+
+@contextlib.contextmanager
+def _readable(path: str) -> Iterator[None]:
     try:
-        with open(about) as file:
-            info = json.load(file)
-        if info["export_version"] > VERSION:
-            raise UserError("%s is of a newer version of this project; update it" % about)
-        for name in ("scales", "output", "first_output", "step", "network"):
-            info[name]  # noqa: B018 a missing one raises here, not later
-        info["pictures"]["lr_size"]  # noqa: B018
-    except FileNotFoundError:
-        raise UserError(
-            "%s has no %s, so it is not known what it was made of; name an export of this project"
-            % (path, about)
-        ) from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError("%s does not describe an export: %r" % (about, error)) from None
-    return info
+        yield
+    except Exception as error:  # a damaged file makes the parser raise nearly anything
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UserError("%s cannot be loaded: %s" % (path, reason[:160])) from None
 
 
-def _load_saved_model(session, folder: str, scales) -> Dict[int, Tuple]:
-    """The input and output tensor of each scale."""
-    loaded = tf.saved_model.load(session, [tf.saved_model.tag_constants.SERVING], folder)
-    tensors = {}
-    for scale in scales:
-        signature = loaded.signature_def[saved_model.RGB_SIGNATURE % scale]
-        named = session.graph.get_tensor_by_name
-        tensors[scale] = (
-            named(signature.inputs["lr"].name),
-            named(signature.outputs["hr"].name),
-        )
-    return tensors
-
-
-def _load_frozen(session, path: str, scales) -> Dict[int, Tuple]:
-    """The input and output tensor of its one scale."""
+def _load_frozen(path: str) -> Tuple:
+    """The input and output tensor of a frozen graph, in the default graph."""
     definition = tf.GraphDef()
-    with open(path, "rb") as file:
-        definition.ParseFromString(file.read())
-    lr, hr = tf.import_graph_def(
-        definition,
-        return_elements=[frozen_graph.INPUT + ":0", frozen_graph.OUTPUT + ":0"],
-        name="",
-    )
-    return {scales[0]: (lr, hr)}
+    names = [frozen_graph.INPUT + ":0", frozen_graph.OUTPUT + ":0"]
+    with _readable(path):
+        with open(path, "rb") as file:
+            definition.ParseFromString(file.read())
+        lr, hr = tf.import_graph_def(definition, return_elements=names, name="")
+    return lr, hr

@@ -3,12 +3,11 @@
 import contextlib
 import errno
 import os
-import struct
+import re
 import threading
 from typing import Optional
 
-from bsrn_estimator import input_fn
-from bsrn_estimator.compat import TF2, tf
+from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import RunFailed, UserError
 
 # As libc puts them into words; TensorFlow passes on the words alone.
@@ -16,9 +15,6 @@ _UNWRITABLE = {
     number: os.strerror(number)
     for number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO)
 }
-
-# Of a TFRecord: the length of its data, and the checksum of that.
-_HEADER = struct.Struct("<QI")
 
 
 @contextlib.contextmanager
@@ -44,7 +40,7 @@ def readable(folder: str):
         sentence = unwritable(error, folder)
         if sentence:
             raise RunFailed(sentence) from None
-        sentence = input_fn.sentence_of(error)
+        sentence = sentence_of(error)
         if sentence is None:
             raise
         raise UserError(sentence) from None
@@ -65,35 +61,28 @@ def unwritable(error: Exception, folder: str) -> Optional[str]:
     )
 
 
-def flush(writer: "tf.summary.FileWriter") -> None:
-    """Brings all events to the disk.
+def sentence_of(error: Exception) -> Optional[str]:
+    """What to tell the user of an error that came out of a session, where the input raised it.
 
-    Raises:
-      RuntimeError: it does not take them.
+    Args:
+      error: usually a tf.errors.OpError.
+
+    Returns:
+      The sentence of the UserError behind it; for data that does not decode, one that says so;
+      None where the error did not come from an input function.
     """
-    writer.flush()
-    if not TF2:
-        _require_whole_events(writer.event_writer._ev_writer.FileName().decode())
-
-
-def _require_whole_events(path: str) -> None:
-    """Looks whether a file of events ends where an event does.
-
-    TensorFlow 1.15 tells nobody of an event that it could not write.
-    """
-    if not os.path.exists(path):
-        # Somebody removed it while training went on; TensorFlow begins another.
-        return
-    size, end = os.path.getsize(path), 0
-    with open(path, "rb") as file:
-        while end < size:
-            file.seek(end)
-            header = file.read(_HEADER.size)
-            if len(header) < _HEADER.size:
-                break
-            end += _HEADER.size + _HEADER.unpack(header)[0] + 4
-    if end != size:
-        raise RuntimeError("%s; %s" % (path, os.strerror(errno.ENOSPC)))
+    text = str(getattr(error, "message", error))
+    ours = re.search(r"\b(?:UserError|CorruptRecord): (.+)", text)
+    refused = re.search(r"assertion failed: \[(the record .+)\]", text)
+    if ours or refused:
+        return (ours or refused).group(1)
+    if "IteratorGetNext" not in text:
+        return None
+    lines = [line.strip() for line in text.splitlines() if "[[" not in line]
+    return (
+        "a record does not decode (%s); check its folder with data_tools/to_tfrecord.py --verify"
+        % ([line for line in lines if line] or ["no reason given"])[-1]
+    )
 
 
 @contextlib.contextmanager

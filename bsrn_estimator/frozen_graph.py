@@ -1,9 +1,8 @@
 """Writing the network for one scale as a frozen graph: "lr" in, "hr" out, weights as constants."""
 
-import os
 from typing import Optional, Tuple
 
-from bsrn_estimator import saved_model
+from bsrn_estimator import files, saved_model
 from bsrn_estimator.compat import tf
 from bsrn_estimator.config import Config
 
@@ -61,6 +60,5 @@ def _without_order(frozen):
 
 def write(path: str, frozen) -> None:
     """Writes a frozen graph to `path`, whole or not at all."""
-    with open(path + ".incomplete", "wb") as file:
+    with files.written_whole(path, "wb") as file:
         file.write(frozen.SerializeToString())
-    os.replace(path + ".incomplete", path)

@@ -1,7 +1,10 @@
 """What happens beside the steps of training: curves, the progress line, stops, evaluations."""
 
 import contextlib
+import errno
 import math
+import os
+import struct
 import sys
 import time
 from typing import Callable, Dict, Optional
@@ -10,9 +13,11 @@ import numpy as np
 from tqdm import tqdm
 
 from bsrn_estimator import model_fn
-from bsrn_estimator.compat import tf
-from bsrn_estimator.failures import flush
+from bsrn_estimator.compat import TF2, tf
 from bsrn_estimator.interruption import Interrupted, Interruption
+
+# Of a TFRecord: the length of its data, and the checksum of that.
+_HEADER = struct.Struct("<QI")
 
 
 class TrainingHook(tf.train.SessionRunHook):
@@ -168,6 +173,37 @@ def _duration(seconds: float) -> str:
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
     return "%s%d:%02d:%02d" % ("%d d " % days if days else "", hours, minutes, seconds)
+
+
+def flush(writer: "tf.summary.FileWriter") -> None:
+    """Brings all events to the disk.
+
+    Raises:
+      RuntimeError: it does not take them.
+    """
+    writer.flush()
+    if not TF2:
+        _require_whole_events(writer.event_writer._ev_writer.FileName().decode())
+
+
+def _require_whole_events(path: str) -> None:
+    """Looks whether a file of events ends where an event does.
+
+    TensorFlow 1.15 tells nobody of an event that it could not write.
+    """
+    if not os.path.exists(path):
+        # Somebody removed it while training went on; TensorFlow begins another.
+        return
+    size, end = os.path.getsize(path), 0
+    with open(path, "rb") as file:
+        while end < size:
+            file.seek(end)
+            header = file.read(_HEADER.size)
+            if len(header) < _HEADER.size:
+                break
+            end += _HEADER.size + _HEADER.unpack(header)[0] + 4
+    if end != size:
+        raise RuntimeError("%s; %s" % (path, os.strerror(errno.ENOSPC)))
 
 
 class StopHook(tf.train.SessionRunHook):

@@ -6,7 +6,6 @@ The elements of training are a pure function of (seed, position), whatever the n
 
 import functools
 import os
-import re
 from typing import Callable, Dict, Optional, Sequence, Tuple
 
 import numpy as np
@@ -14,8 +13,8 @@ import numpy as np
 from bsrn_estimator import augmentation, records, sampling
 from bsrn_estimator.compat import tf
 from bsrn_estimator.config import Config
+from bsrn_estimator.imresize import enlarge
 from bsrn_estimator.record_reader import CorruptRecords, RecordReader
-from data_tools.imresize import enlarge
 
 _FOREVER = np.iinfo(np.int64).max
 # More than any scale: keeps the draws of a visit at different scales apart.
@@ -170,30 +169,6 @@ def synthetic_input_fn(config: Config, with_keys: bool = True) -> Callable[[], t
         return schedule(batches, config, 0).prefetch(2)
 
     return input_fn
-
-
-def sentence_of(error: Exception) -> Optional[str]:
-    """What to tell the user of an error that came out of a session, where the input raised it.
-
-    Args:
-      error: usually a tf.errors.OpError.
-
-    Returns:
-      The sentence of the UserError behind it; for data that does not decode, one that says so;
-      None where the error did not come from an input function.
-    """
-    text = str(getattr(error, "message", error))
-    ours = re.search(r"\b(?:UserError|CorruptRecord): (.+)", text)
-    refused = re.search(r"assertion failed: \[(the record .+)\]", text)
-    if ours or refused:
-        return (ours or refused).group(1)
-    if "IteratorGetNext" not in text:
-        return None
-    lines = [line.strip() for line in text.splitlines() if "[[" not in line]
-    return (
-        "a record does not decode (%s); check its folder with data_tools/to_tfrecord.py --verify"
-        % ([line for line in lines if line] or ["no reason given"])[-1]
-    )
 
 
 def _random(batches: Callable, config: Config, start_step: int) -> tf.data.Dataset:

@@ -1,10 +1,10 @@
 """The description of a converted data set: what its shards hold, and how to tell them whole."""
 
 import dataclasses
-import json
 import os
 from typing import Any, Dict, Iterable, Optional, Tuple
 
+from bsrn_estimator import files
 from bsrn_estimator.errors import UserError
 
 FORMAT_VERSION = 1
@@ -113,12 +113,7 @@ class Manifest:
     def save(self, data_dir: str) -> str:
         """Writes `data_dir`/manifest.json, whole or not at all, and returns its path."""
         path = os.path.join(data_dir, FILE_NAME)
-        with open(path + ".incomplete", "w") as file:
-            json.dump(self.to_dict(), file, indent=2)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(path + ".incomplete", path)
+        files.write_json(path, self.to_dict())
         return path
 
     @classmethod
@@ -150,17 +145,8 @@ class Manifest:
     def load_alone(cls, data_dir: str) -> "Manifest":
         """As `load`, without a look at the shards."""
         path = os.path.join(data_dir, FILE_NAME)
-        try:
-            with open(path, "rb") as file:
-                values = json.loads(file.read().decode())
-        except (FileNotFoundError, NotADirectoryError):
-            raise UserError(
-                "%s has no %s; name a folder that data_tools/to_tfrecord.py wrote"
-                % (data_dir, FILE_NAME)
-            ) from None
-        except (OSError, ValueError, RecursionError) as error:
-            raise UserError("%s cannot be read: %s" % (path, error)) from None
-        return cls.from_dict(values, path)
+        missing = "%s has no %s; name a folder that data_tools/to_tfrecord.py wrote"
+        return cls.from_dict(files.read_json(path, missing % (data_dir, FILE_NAME)), path)
 
     @classmethod
     def from_dict(cls, values: Any, source: str = "the manifest") -> "Manifest":

@@ -2,10 +2,9 @@
 
 import json
 import logging
-import os
 from typing import Any, Dict
 
-from bsrn_estimator import frozen_graph
+from bsrn_estimator import files, frozen_graph
 from bsrn_estimator.errors import UserError
 
 # The newest that every onnxruntime since 1.8 reads and both supported releases of tf2onnx write.
@@ -48,9 +47,8 @@ def write(path: str, frozen, info: Dict[str, Any]) -> None:
     _name_free_axes(model.graph.output[0], "hr_")
     onnx.helper.set_model_props(model, {"bsrn_estimator": json.dumps(info)})
     onnx.checker.check_model(model)
-    with open(path + ".incomplete", "wb") as file:
+    with files.written_whole(path, "wb") as file:
         file.write(model.SerializeToString())
-    os.replace(path + ".incomplete", path)
 
 
 def _name_free_axes(value, prefix: str) -> None:

@@ -5,8 +5,8 @@ import os
 import re
 from typing import List, NamedTuple, Optional
 
-from bsrn_estimator.errors import UserError
-from data_tools.pictures import EXTENSIONS, printable
+from bsrn_estimator.decoding import EXTENSIONS
+from bsrn_estimator.errors import UserError, printable
 
 _WILDCARD = re.compile(r"[*?[]")
 

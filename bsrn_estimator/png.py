@@ -11,6 +11,8 @@ from typing import Dict, Optional
 
 import numpy as np
 
+from bsrn_estimator import files
+
 _START = b"\x89PNG\r\n\x1a\n"
 _COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # by the number of channels
 _ROWS_AT_ONCE = 32
@@ -36,13 +38,12 @@ class PngWriter:
         icc_profile: Optional[bytes] = None,
         texts: Optional[Dict[str, str]] = None,
     ) -> None:
-        self._path, self._aside = path, path + ".incomplete"
+        self._path, self._aside = path, files.aside(path)
         self._shape, self._bits, self._rows = tuple(shape), bits, 0
         self._above = np.zeros(shape[1] * shape[2] * bits // 8, np.uint8)
         self._compressor = zlib.compressobj(6, zlib.DEFLATED, 15, 9, zlib.Z_FILTERED)
         # A link in the place of the file would lead the pixels elsewhere.
-        if os.path.lexists(self._aside):
-            os.unlink(self._aside)
+        files.remove(self._aside)
         self._file = open(self._aside, "xb")
         self._file.write(_START)
         header = (shape[1], shape[0], bits, _COLOUR_TYPES[shape[2]], 0, 0, 0)
@@ -88,8 +89,7 @@ class PngWriter:
     def abandon(self) -> None:
         """Removes what was written."""
         self._file.close()
-        if os.path.lexists(self._aside):
-            os.unlink(self._aside)
+        files.remove(self._aside)
 
     def __enter__(self) -> "PngWriter":
         return self

@@ -18,13 +18,14 @@ import zlib
 from typing import Any, Dict, List, Optional, Tuple
 
 from bsrn_estimator import checkpoints, exported, metrics, picture_files, pictures, report, trained
-from bsrn_estimator.errors import UserError
+from bsrn_estimator import files as file_tools
+from bsrn_estimator.decoding import MAX_PIXELS, picture_size, read_rgb
+from bsrn_estimator.errors import UserError, printable
 from bsrn_estimator.picture_files import PictureFile
 from bsrn_estimator.png import PngWriter, text_of
 from bsrn_estimator.progress import progress
 from bsrn_estimator.tiling import OVERLAP
 from bsrn_estimator.upscale import Upscaler
-from data_tools.pictures import MAX_PIXELS, picture_size, printable, read_rgb
 
 RECORD_KEY = "bsrn_estimator"
 BICUBIC = "bicubic"
@@ -98,13 +99,7 @@ def run(options: PredictOptions) -> int:
     network = find_network(options)
     scales = _scales_of(network, options)
     files = picture_files.find(options.input, options.output_dir)
-    try:
-        os.makedirs(options.output_dir, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            "--output_dir=%s cannot be written (%s); name another folder"
-            % (printable(options.output_dir), error.strerror)
-        ) from None
+    file_tools.make_folder(options.output_dir, "--output_dir=%s" % printable(options.output_dir))
     upscaler = Upscaler(
         network,
         options.output,

@@ -27,6 +27,7 @@ from typing import Any, Dict, Iterable, Mapping, Optional, Tuple, Union
 import google_crc32c
 import numpy as np
 
+from bsrn_estimator import files
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.example import decode_example, encode_example
 from bsrn_estimator.manifest import (
@@ -147,7 +148,7 @@ class ShardWriter:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self.incomplete_path = path + ".incomplete"
+        self.incomplete_path = files.aside(path)
         self.records = 0
         self.bytes = 0
         self.shard: Optional[Shard] = None
@@ -181,8 +182,7 @@ class ShardWriter:
             self._file.close()
         except OSError:  # a full disk refuses the rest of the buffer
             pass
-        if os.path.exists(self.incomplete_path):
-            os.remove(self.incomplete_path)
+        files.remove(self.incomplete_path)
 
     def __enter__(self) -> "ShardWriter":
         return self

@@ -1,11 +1,10 @@
 """What an evaluation found: collected picture by picture, as metrics.json, as tables."""
 
-import json
 import math
 import os
 from typing import Any, Dict, List, Optional
 
-from bsrn_estimator import metrics
+from bsrn_estimator import files, metrics
 from bsrn_estimator.errors import UserError
 
 FILE_NAME = "metrics.json"
@@ -109,10 +108,7 @@ def save(content: Dict[str, Any], folder: str) -> str:
     path = os.path.join(folder, FILE_NAME)
     try:
         os.makedirs(folder, exist_ok=True)
-        with open(path + ".incomplete", "w", encoding="utf-8") as file:
-            json.dump(content, file, indent=2, ensure_ascii=False, allow_nan=False)
-            file.write("\n")
-        os.replace(path + ".incomplete", path)
+        files.write_json(path, content)
     except OSError as error:
         raise UserError("%s cannot be written: %s" % (path, error.strerror)) from None
     return path
@@ -124,11 +120,7 @@ def load(path: str) -> Dict[str, Any]:
     Raises:
       UserError: it cannot be read, or is not one.
     """
-    try:
-        with open(path, encoding="utf-8") as file:
-            content = json.load(file)
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError("%s cannot be read: %s" % (path, error)) from None
+    content = files.read_json(path)
     if not isinstance(content, dict) or not isinstance(content.get("scales"), dict):
         raise UserError("%s does not hold the figures of an evaluation" % path)
     return content

@@ -2,14 +2,13 @@
 
 import dataclasses
 import glob
-import json
 import os
 import tempfile
 from typing import Optional, Tuple
 
-from bsrn_estimator import checkpoint_files
-from bsrn_estimator.divergence import FOLDER
+from bsrn_estimator import checkpoint_files, files
 from bsrn_estimator.errors import UserError
+from bsrn_estimator.run_folder import DIVERGED
 
 FILE_NAME = "rollbacks.json"
 
@@ -63,11 +62,8 @@ class Rollbacks:
 
     def save(self, model_dir: str) -> None:
         """Writes MODEL_DIR/rollbacks.json, whole or not at all."""
-        path = os.path.join(model_dir, FILE_NAME)
-        with open(path + ".incomplete", "w") as file:
-            json.dump([dataclasses.asdict(rollback) for rollback in self.of_run], file, indent=2)
-            file.write("\n")
-        os.replace(path + ".incomplete", path)
+        values = [dataclasses.asdict(rollback) for rollback in self.of_run]
+        files.write_json(os.path.join(model_dir, FILE_NAME), values)
 
     @classmethod
     def load(cls, model_dir: str) -> "Rollbacks":
@@ -77,17 +73,16 @@ class Rollbacks:
           UserError: the file is damaged.
         """
         path = os.path.join(model_dir, FILE_NAME)
+        if not os.path.exists(path):
+            return cls()
+        values = files.read_json(path)
         try:
-            with open(path) as file:
-                values = json.load(file)
             found = tuple(Rollback(**value) for value in values)
             for one in found:
                 if type(one.skipped_batches) is not int or not 0 < one.rate_factor <= 1:
                     raise ValueError("a value is out of range")
             return cls(found)
-        except FileNotFoundError:
-            return cls()
-        except (OSError, ValueError, TypeError, RecursionError) as error:
+        except (ValueError, TypeError) as error:
             raise UserError(
                 "%s is damaged (%s); restore it, or name another --model_dir" % (path, error)
             ) from None
@@ -108,7 +103,7 @@ def set_aside(model_dir: str, checkpoint: str, step: int) -> Optional[str]:
     ]
     if not whole:
         return None
-    aside = os.path.join(model_dir, FOLDER)
+    aside = os.path.join(model_dir, DIVERGED)
     os.makedirs(aside, exist_ok=True)
     for path in sorted(glob.glob(glob.escape(checkpoint) + ".*")):
         os.replace(path, os.path.join(aside, os.path.basename(path)))

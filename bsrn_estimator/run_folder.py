@@ -4,10 +4,13 @@ import fcntl
 import os
 from typing import Dict, List
 
+from bsrn_estimator import files
 from bsrn_estimator.config import FILE_NAME, Config
 from bsrn_estimator.errors import UserError
 
 LOCK_NAME = ".lock"
+# The folder in it for what belongs to a divergence.
+DIVERGED = "diverged"
 
 # What a run may change when it goes on; all else decides what the weights are or mean.
 CHANGEABLE = ("batch_size", "learning_rate", "learning_rate_decay", "learning_rate_decay_steps")
@@ -31,8 +34,8 @@ class RunFolder:
         self._lock = None
 
     def __enter__(self) -> "RunFolder":
+        files.make_folder(self.path, "--model_dir=%s" % self.path)
         try:
-            os.makedirs(self.path, exist_ok=True)
             self._lock = open(os.path.join(self.path, LOCK_NAME), "a+")
         except OSError as error:
             raise UserError(

@@ -7,18 +7,15 @@ encodes outputs whose name ends in `_bytes` as base64 in its REST form; any othe
 text.) `serving_default` is the `_bytes` signature of the largest scale.
 """
 
-import json
-import os
 from typing import Any, Dict, Sequence
 
-from bsrn_estimator import network, serving_graph
+from bsrn_estimator import about, network, serving_graph
 from bsrn_estimator.compat import tf
 from bsrn_estimator.config import Config
 from bsrn_estimator.tiling import OVERLAP, default_tile
 
 RGB_SIGNATURE = "x%d_rgb"
 BYTES_SIGNATURE = "x%d_bytes"
-INFO_FILE = os.path.join("assets.extra", "export.json")
 
 
 def result(lr, scale: int, config: Config, output: str = "ensemble", first_output: int = 0):
@@ -96,7 +93,7 @@ def write(
         and returns a session in which the network's variables have their values.
       config: the hyper-parameters.
       scales: the scales to export.
-      info: what goes into assets.extra/export.json.
+      info: what it says of itself; see `about`.
       output: "ensemble" or "last".
       first_output: leaves the outputs of smaller index out of the ensemble.
       max_pixels: largest picture that the `_bytes` signatures decode.
@@ -112,8 +109,4 @@ def write(
                 strip_default_attrs=True,
             )
             builder.save()
-    path = os.path.join(folder, INFO_FILE)
-    os.makedirs(os.path.dirname(path))
-    with open(path, "w") as file:
-        json.dump(info, file, indent=2)
-        file.write("\n")
+    about.write(folder, info)

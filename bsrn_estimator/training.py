@@ -10,7 +10,6 @@ from bsrn_estimator import (
     checkpoints,
     data_identity,
     divergence,
-    failures,
     hooks,
     input_fn,
     model_fn,
@@ -97,7 +96,7 @@ def train(
         raise UserError("--on_nan=rollback is for one process; with several give --on_nan=stop")
     if platform.rank == 0:
         _remove_leftovers(run.model_dir)
-    with Interruption() as interruption, failures.readable(run.model_dir):
+    with Interruption() as interruption:
         while True:
             attempt = _Attempt(config, platform, run, options, interruption)
             try:

@@ -3,10 +3,10 @@
 from concurrent import futures
 from typing import List, Optional, Tuple
 
+from bsrn_estimator.decoding import picture_size
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.progress import progress
 from data_tools.options import Options
-from data_tools.pictures import picture_size
 from data_tools.sources import Found, Picture
 from data_tools.tiles import common_multiple
 

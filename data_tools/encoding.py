@@ -6,12 +6,12 @@ from typing import Dict, Iterator, Tuple, Union
 import cv2
 import numpy as np
 
+from bsrn_estimator.decoding import read_rgb
 from bsrn_estimator.errors import UserError
+from bsrn_estimator.imresize import shrink
 from bsrn_estimator.records import encode_example, frame, image_features
 from data_tools.checks import check_lr_size
-from data_tools.imresize import shrink
 from data_tools.options import Options
-from data_tools.pictures import read_rgb
 from data_tools.sources import Picture
 from data_tools.tiles import tiles_of
 

@@ -21,9 +21,9 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import google_crc32c
 
-from bsrn_estimator.errors import UserError
+from bsrn_estimator import files
+from bsrn_estimator.errors import UserError, printable
 from bsrn_estimator.records import Manifest, Shard, ShardWriter, shard_name
-from data_tools.pictures import printable
 from data_tools.sources import Picture
 
 JOURNAL = "journal.incomplete"
@@ -105,7 +105,7 @@ class Output:
         self._write_line(self._settings)
         for entry in self.entries:
             self._write_line(dataclasses.asdict(entry))
-        kept = {self._aside(number) + ".incomplete" for number in range(len(self.entries))}
+        kept = {files.aside(self._aside(number)) for number in range(len(self.entries))}
         for path in glob.glob(os.path.join(glob.escape(self.folder), "*.tfrecord.incomplete")):
             if path not in kept:
                 os.remove(path)
@@ -139,7 +139,7 @@ class Output:
         shards = []
         for number, entry in enumerate(self.entries):
             name = shard_name(self._split, number, total)
-            aside = self._aside(number) + ".incomplete"
+            aside = files.aside(self._aside(number))
             if os.path.exists(aside):
                 os.replace(aside, os.path.join(self.folder, name))
             shards.append(Shard(name, entry.records, entry.bytes, entry.crc32c))
@@ -168,7 +168,7 @@ class Output:
             same = entry.inputs == _digest(pictures[self.pictures_done : entry.end])
         except (KeyError, TypeError, ValueError, OSError):
             return False
-        paths = [self._aside(len(self.entries)) + ".incomplete"]
+        paths = [files.aside(self._aside(len(self.entries)))]
         if self._total:
             name = shard_name(self._split, len(self.entries), self._total)
             paths.append(os.path.join(self.folder, name))

@@ -3,7 +3,8 @@
 import os
 from typing import Dict, Set
 
-from bsrn_estimator.errors import UserError
+from bsrn_estimator.decoding import picture_size
+from bsrn_estimator.errors import UserError, printable
 from bsrn_estimator.progress import progress
 from bsrn_estimator.records import (
     CorruptRecord,
@@ -13,7 +14,6 @@ from bsrn_estimator.records import (
     read_record,
 )
 from data_tools.output import file_crc, shards_in
-from data_tools.pictures import picture_size, printable
 
 
 def verify(folder: str) -> Manifest:

@@ -15,9 +15,8 @@ import numpy as np
 import skimage
 from PIL import Image
 
-from bsrn_estimator import checkpoints, metrics, trained
+from bsrn_estimator import checkpoints, imresize, metrics, trained
 from bsrn_estimator.upscale import Upscaler, to_uint8
-from data_tools import imresize
 
 # Photograph, scale, and the detail shown: left, top, side, in HR pixels.
 SHOWN = (

@@ -20,7 +20,6 @@ does on the CPU what msame does on the device, with the frozen graph in the plac
 
 import argparse
 import glob
-import json
 import os
 import sys
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
@@ -30,11 +29,11 @@ from PIL import Image
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
-from bsrn_estimator import picture_files, progress, tiling  # noqa: E402
+from bsrn_estimator import files, picture_files, progress, tiling  # noqa: E402
+from bsrn_estimator.decoding import read_rgb  # noqa: E402
 from bsrn_estimator.errors import UserError  # noqa: E402
 from bsrn_estimator.tiling import OVERLAP  # noqa: E402
 from bsrn_estimator.upscale import to_uint8  # noqa: E402
-from data_tools.pictures import read_rgb  # noqa: E402
 
 _INDEX = "tiles.json"
 
@@ -66,7 +65,7 @@ def split(pattern: str, work_dir: str, size: Tuple[int, int], overlap: int) -> i
       UserError: there are no pictures, one cannot be read, or the overlap leaves nothing of a tile.
     """
     folder = os.path.join(work_dir, "input")
-    _make(folder)
+    files.make_folder(folder)
     if os.listdir(folder):
         raise UserError("%s holds tiles already; name another --work_dir" % folder)
     pictures, count = [], 0
@@ -89,18 +88,8 @@ def split(pattern: str, work_dir: str, size: Tuple[int, int], overlap: int) -> i
     return count
 
 
-def _make(folder: str) -> None:
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except OSError as error:
-        raise UserError("%s cannot be made: %s" % (folder, error.strerror)) from None
-
-
 def _save_index(work_dir: str, index: Dict[str, Any]) -> None:
-    path = os.path.join(work_dir, _INDEX)
-    with open(path + ".incomplete", "w") as file:
-        json.dump(index, file, indent=1)
-    os.replace(path + ".incomplete", path)
+    files.write_json(os.path.join(work_dir, _INDEX), index)
 
 
 def load_index(work_dir: str) -> Dict[str, Any]:
@@ -110,11 +99,7 @@ def load_index(work_dir: str) -> Dict[str, Any]:
       UserError: there is none.
     """
     path = os.path.join(work_dir, _INDEX)
-    try:
-        with open(path) as file:
-            return json.load(file)
-    except (OSError, ValueError) as error:
-        raise UserError("%s cannot be read (%s); run split first" % (path, error)) from None
+    return files.read_json(path, "there is no %s; run split first" % path)
 
 
 def _indexed(index: Dict[str, Any]) -> Iterator[Tuple[Dict[str, Any], List[TileFile]]]:
@@ -192,9 +177,9 @@ def join(work_dir: str, output_dir: str) -> int:
     for picture, tiles in progress.progress(found, len(found), "joining", "picture"):
         result = joined(tiles, picture["height"], picture["width"], outputs)
         path = os.path.join(output_dir, picture["result"])
-        _make(os.path.dirname(path))
-        Image.fromarray(result).save(path + ".incomplete", "PNG")
-        os.replace(path + ".incomplete", path)
+        files.make_folder(os.path.dirname(path))
+        with files.written_whole(path, "wb", sync=False) as file:
+            Image.fromarray(result).save(file, "PNG")
     return len(found)
 
 
@@ -209,7 +194,7 @@ def simulate(frozen: str, work_dir: str) -> int:
     index = load_index(work_dir)
     shape = [1] + list(index["size"]) + [3]
     folder = os.path.join(work_dir, "output", "simulated")
-    _make(folder)
+    files.make_folder(folder)
     names = [tile.name for _, tiles in _indexed(index) for tile in tiles]
     definition = tf.GraphDef()
     try:

@@ -6,11 +6,10 @@ import os
 import numpy as np
 from PIL import Image
 
-from bsrn_estimator import records
+from bsrn_estimator import imresize, records
 from bsrn_estimator.config import Config
 from bsrn_estimator.example import encode_example
 from bsrn_estimator.manifest import Manifest
-from data_tools import imresize
 
 # A network that trains in milliseconds.
 CONFIG = Config(

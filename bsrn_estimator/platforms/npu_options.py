@@ -8,6 +8,7 @@ from typing import Any, Callable, Dict, Optional
 
 from absl import flags as absl_flags
 
+from bsrn_estimator import files
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.platforms import npu_package
 
@@ -279,10 +280,7 @@ def writable_folder(flag: str, path: str) -> str:
       UserError: it cannot be made, read or written.
     """
     path = os.path.abspath(path)
-    try:
-        os.makedirs(path, exist_ok=True)
-    except OSError as error:
-        raise UserError("--%s=%s cannot be made: %s" % (flag, path, error.strerror)) from None
+    files.make_folder(path, "--%s=%s" % (flag, path))
     if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
         raise UserError("--%s=%s cannot be read and written; name another folder" % (flag, path))
     return path

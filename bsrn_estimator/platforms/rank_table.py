@@ -7,10 +7,10 @@ import argparse
 import dataclasses
 import glob
 import ipaddress
-import json
 import sys
 from typing import Any, List, Optional, Sequence, Tuple
 
+from bsrn_estimator import files
 from bsrn_estimator.errors import UserError
 
 DEVICES_OF_A_SERVER = 8
@@ -34,11 +34,7 @@ def load(path: str) -> Tuple[Device, ...]:
       UserError: the file cannot be read, is not a rank table of version 1.0, or its ranks are not
         0, 1, 2, ... each once, or two entries name the same device or address.
     """
-    try:
-        with open(path) as file:
-            table = json.load(file)
-    except (OSError, ValueError) as error:
-        raise UserError("rank table %s cannot be read: %s" % (path, error)) from None
+    table = files.read_json(path)
     if not isinstance(table, dict) or not isinstance(table.get("server_list"), list):
         older = isinstance(table, dict) and "group_list" in table
         raise UserError(

@@ -1,13 +1,12 @@
 """An exported network in memory: its signatures, and the session that runs them."""
 
-import json
 import os
 import re
 from typing import Optional, Sequence
 
 import numpy as np
 
-from bsrn_estimator import exported, saved_model, serving_graph
+from bsrn_estimator import about, exported, files, serving_graph
 from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import UserError
 
@@ -53,7 +52,7 @@ class Model:
         self.folder = find(folder)
         self._session = tf.Session(graph=tf.Graph())
         with self._session.graph.as_default():
-            self.signatures = self._load()
+            self.signatures = exported.load_saved_model(self._session, self.folder)
             self._encoded = tf.placeholder(tf.string, [])
             self._decoded = serving_graph.decode_bounded(self._encoded, max_pixels)
             self._picture = tf.placeholder(tf.uint8, [None, None, 3])
@@ -65,29 +64,12 @@ class Model:
         self._decode = self._session.make_callable(self._decoded, [self._encoded])
         self._encode = self._session.make_callable(self._png, [self._picture])
 
-    def _load(self):
-        verbosity = tf.logging.get_verbosity()
-        tf.logging.set_verbosity(tf.logging.ERROR)
-        try:
-            meta_graph = tf.saved_model.load(
-                self._session, [tf.saved_model.tag_constants.SERVING], self.folder
-            )
-        except (OSError, ValueError, RuntimeError, tf.errors.OpError) as error:
-            reason = str(error).split("\n")[0]
-            raise UserError("%s cannot be loaded: %s" % (self.folder, reason)) from None
-        finally:
-            tf.logging.set_verbosity(verbosity)
-        return dict(meta_graph.signature_def)
-
-    def _read_info(self):
-        path = os.path.join(self.folder, saved_model.INFO_FILE)
-        try:
-            with open(path) as file:
-                return json.load(file)
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError) as error:
-            raise UserError("%s cannot be read: %s" % (path, error)) from None
+    def _read_info(self) -> dict:
+        path = about.path_of(self.folder)
+        info = files.read_json(path) if os.path.exists(path) else {}
+        if not isinstance(info, dict):
+            raise UserError("%s does not describe an export" % path)
+        return info
 
     def _version(self) -> int:
         name = os.path.basename(os.path.abspath(self.folder))
@@ -110,10 +92,7 @@ class Model:
         return tuple(sorted(set(wanted))) if wanted else tuple(held)
 
     def _callable(self, scale: int):
-        signature = self.signatures[saved_model.RGB_SIGNATURE % scale]
-        graph = self._session.graph
-        (lr,) = [graph.get_tensor_by_name(info.name) for info in signature.inputs.values()]
-        (hr,) = [graph.get_tensor_by_name(info.name) for info in signature.outputs.values()]
+        lr, hr = exported.tensors_of(self._session.graph, self.signatures, scale)
         return self._session.make_callable(hr, [lr])
 
     def upscale(self, lr: np.ndarray, scale: int) -> np.ndarray:

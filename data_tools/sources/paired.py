@@ -8,9 +8,8 @@ HR/name.png                LR_bicubic/X2/namex2.png
 import os
 from typing import Dict, Iterator, List, NamedTuple, Tuple
 
-from bsrn_estimator.errors import UserError
+from bsrn_estimator.errors import UserError, printable
 from data_tools.options import Options
-from data_tools.pictures import printable
 from data_tools.sources import files
 from data_tools.sources.picture import Found, Picture, StoredFile, safe_name, with_unique_names
 

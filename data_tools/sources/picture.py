@@ -6,9 +6,8 @@ import os
 import re
 from typing import Dict, List, Optional, Tuple, Union
 
-from bsrn_estimator.errors import UserError
+from bsrn_estimator.errors import UserError, printable
 from bsrn_estimator.records import decode_example, read_record
-from data_tools.pictures import printable
 
 _LONGEST_NAME = 100
 

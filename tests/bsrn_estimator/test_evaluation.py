@@ -12,8 +12,10 @@ from PIL import Image
 
 from bsrn_estimator import (
     comparison,
+    decoding,
     evaluation,
     evaluation_model_fn,
+    imresize,
     metrics,
     network,
     report,
@@ -22,7 +24,6 @@ from bsrn_estimator import (
 from bsrn_estimator.compat import tf
 from bsrn_estimator.config import Config
 from bsrn_estimator.errors import UserError
-from data_tools import imresize, pictures
 
 CONFIG = Config(
     scales=(2, 3), conv_features=3, state_features=2, recursions=4, recursion_frequency=2
@@ -115,7 +116,7 @@ FILES = dict(zip(NAMES, ["plain", "___up_and away", "s p\u00e4ce", "UP", "up_"])
 
 def saved(folder, output, scale, name):
     path = folder / ("evaluation/step-%d/pictures" % STEP) / output / ("x%d" % scale)
-    return pictures.read_rgb(path / (FILES[name] + ".png"))
+    return decoding.read_rgb(path / (FILES[name] + ".png"))
 
 
 def test_metrics_json_has_the_form_of_the_design(whole):
@@ -440,8 +441,8 @@ def test_equal_to_the_validation_of_the_reference(shared_dir):
             for name in names:
                 small = "data/Set5/LR_bicubic/X%d/%sx%d.png" % (scale, name, scale)
                 feed = {
-                    lr[scale]: pictures.read_rgb(shared_dir / small)[None],
-                    hr: pictures.read_rgb(shared_dir / ("data/Set5/HR/%s.png" % name))[None],
+                    lr[scale]: decoding.read_rgb(shared_dir / small)[None],
+                    hr: decoding.read_rgb(shared_dir / ("data/Set5/HR/%s.png" % name))[None],
                     key: [name.encode()],
                 }
                 fetched = session.run(hook.before_run(None).fetches, feed)

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from tensorflow.core.protobuf import saved_model_pb2
 
-from bsrn_estimator import export, exported, saved_model, serving_graph, trained
+from bsrn_estimator import about, export, exported, saved_model, serving_graph, trained
 from bsrn_estimator.compat import TF2, tf
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.export import ExportOptions
@@ -247,7 +247,7 @@ def test_only_operations_that_tensorflow_serving_has(folder):
 
 
 def test_what_an_export_says_of_itself(golden, folder):
-    with open(os.path.join(folder, saved_model.INFO_FILE)) as file:
+    with open(about.path_of(folder)) as file:
         info = json.load(file)
     assert info["scales"] == [2, 3, 4, 8]
     assert info["step"] == 0
@@ -397,7 +397,7 @@ def test_damaged_exports_are_one_sentence(options, folder, tmp_path):
     with pytest.raises(UserError, match=r"a\.pb cannot be loaded"):
         Upscaler(ExportedNetwork(str(path)))
     for text, words in [
-        ("{", "does not describe an export"),
+        ("{", "cannot be read"),
         ("{}", "does not describe an export"),
         (json.dumps(dict(about, export_version=2)), "newer version"),
     ]:

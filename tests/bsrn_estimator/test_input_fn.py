@@ -6,12 +6,12 @@ import itertools
 import numpy as np
 import pytest
 
-from bsrn_estimator import input_fn, sampling
+from bsrn_estimator import failures, input_fn, sampling
 from bsrn_estimator.compat import tf
 from bsrn_estimator.config import Config
 from bsrn_estimator.errors import UserError
+from bsrn_estimator.imresize import enlarge
 from bsrn_estimator.record_reader import CorruptRecords
-from data_tools.imresize import enlarge
 from tests import tiles
 
 PATCH = 5
@@ -300,7 +300,7 @@ def test_a_corrupt_record_ends_training_with_our_sentence(tmp_path):
     data_dir = tiles.write_coordinates(tmp_path)
     path, record = tiles.spoil(data_dir, 4)
     error = error_of(lambda: training(data_dir, 20, config()))
-    sentence = input_fn.sentence_of(error)
+    sentence = failures.sentence_of(error)
     assert sentence.startswith("%s, record %d: its checksum is wrong; " % (path, record))
     assert sentence.endswith("--overwrite")
 
@@ -317,7 +317,7 @@ def test_corrupt_records_are_left_out_on_demand(tmp_path):
     assert same(elements, training(data_dir, 30, config(scales=(2,)), parallel_calls=8, **options))
     options = dict(skip_corrupt=True, max_corrupt_share=0.1)
     error = error_of(lambda: training(data_dir, 30, config(scales=(2,)), **options))
-    assert input_fn.sentence_of(error).startswith("1 of the 7 records of " + data_dir)
+    assert failures.sentence_of(error).startswith("1 of the 7 records of " + data_dir)
 
 
 def test_corrupt_evaluation_data_ends_evaluation(tmp_path):
@@ -325,18 +325,18 @@ def test_corrupt_evaluation_data_ends_evaluation(tmp_path):
     data_dir = tiles.write(tmp_path, [hr], [{2: hr[::2, ::2]}], kind="evaluation", shards=1)
     path, _ = tiles.spoil(data_dir, 0)
     error = error_of(lambda: taken(input_fn.evaluation_input_fn(data_dir, (2,)), 1))
-    assert input_fn.sentence_of(error).startswith("%s, record 0: " % path)
+    assert failures.sentence_of(error).startswith("%s, record 0: " % path)
 
 
 def test_a_tile_that_is_too_small_or_does_not_register_is_named(tmp_path):
     # A manifest that does not say for what patches the tiles were made.
     data_dir = tiles.write_coordinates(tmp_path / "small")
     error = error_of(lambda: training(data_dir, 20, config(scales=(4,), patch_size=7)))
-    assert "has no LR tile of 7 pixels at scale 4" in input_fn.sentence_of(error)
+    assert "has no LR tile of 7 pixels at scale 4" in failures.sentence_of(error)
     hr = tiles.coordinates(24, 24, 0)
     data_dir = tiles.write(tmp_path / "other", [hr], [{2: hr[::2, :22:2]}], shards=1)
     error = error_of(lambda: training(data_dir, 1, config(scales=(2,))))
-    assert input_fn.sentence_of(error).startswith("the record 0000 has no LR tile of 5 pixels")
+    assert failures.sentence_of(error).startswith("the record 0000 has no LR tile of 5 pixels")
 
 
 def test_a_record_that_does_not_decode_says_so(tmp_path):
@@ -345,14 +345,14 @@ def test_a_record_that_does_not_decode_says_so(tmp_path):
     manifest = tmp_path / "manifest.json"
     manifest.write_text(manifest.read_text().replace('"raw"', '"png"'))
     error = error_of(lambda: training(data_dir, 1, config(scales=(2,))))
-    assert input_fn.sentence_of(error).startswith("the record holds a picture of another size")
+    assert failures.sentence_of(error).startswith("the record holds a picture of another size")
 
 
 def test_other_errors_are_not_ours():
     with tf.Graph().as_default(), tf.Session() as session:
         error = error_of(lambda: session.run(tf.check_numerics(np.float32(np.nan), "loss")))
-    assert input_fn.sentence_of(error) is None
-    assert input_fn.sentence_of(ValueError("UserError of another kind")) is None
+    assert failures.sentence_of(error) is None
+    assert failures.sentence_of(ValueError("UserError of another kind")) is None
 
 
 def test_data_that_cannot_serve_is_refused_before_any_work(data_dir, evaluation_data):

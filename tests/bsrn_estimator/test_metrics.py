@@ -9,9 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from skimage.metrics import structural_similarity
 
-from bsrn_estimator import metrics
+from bsrn_estimator import decoding, imresize, metrics
 from bsrn_estimator.compat import tf
-from data_tools import imresize, pictures
 
 INFINITY = float("inf")
 
@@ -314,8 +313,8 @@ def bicubic(folder, scale, name):
         hr, lr = "HR/%s.png" % name, "LR_bicubic/X%d/%sx%d.png" % (scale, name, scale)
     else:
         hr, lr = "SR/%s.png" % name, "LR/x%d/%s.png" % (scale, name)
-    lr = pictures.read_rgb(folder / lr)
-    return pictures.read_rgb(folder / hr), imresize.enlarge(lr, scale)
+    lr = decoding.read_rgb(folder / lr)
+    return decoding.read_rgb(folder / hr), imresize.enlarge(lr, scale)
 
 
 # PSNR and SSIM of bicubic on Set5 as papers print them.
@@ -343,7 +342,7 @@ def test_bicubic_of_y_alone_is_the_published(shared_dir, scale):
     """The published PSNR to its last digit: there Y was shrunk and enlarged, rounded at the end."""
     values = []
     for path in sorted((shared_dir / "data/Set5/HR").glob("*.png")):
-        hr = pictures.read_rgb(path)
+        hr = decoding.read_rgb(path)
         luma = metrics.y_of(hr[: hr.shape[0] // scale * scale, : hr.shape[1] // scale * scale])
         result = imresize.enlarge(imresize.shrink(luma, scale), scale)
         values.append(metrics.compare(metrics.quantise(luma), metrics.quantise(result), scale))

@@ -15,7 +15,7 @@ from PIL import Image, ImageCms
 
 from bsrn_estimator import pictures
 from bsrn_estimator.errors import UserError
-from data_tools.imresize import enlarge
+from bsrn_estimator.imresize import enlarge
 
 _SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 

@@ -12,9 +12,9 @@ from PIL import Image
 
 from bsrn_estimator import metrics, predict, trained
 from bsrn_estimator.errors import UserError
+from bsrn_estimator.imresize import enlarge, shrink
 from bsrn_estimator.predict import PredictOptions
 from bsrn_estimator.upscale import Upscaler, to_uint8
-from data_tools.imresize import enlarge, shrink
 from tests.golden import Golden
 
 

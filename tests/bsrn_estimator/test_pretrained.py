@@ -10,10 +10,9 @@ import pytest
 import skimage
 from PIL import Image
 
-from bsrn_estimator import checkpoint_files, checkpoints, complexity, metrics, trained
+from bsrn_estimator import checkpoint_files, checkpoints, complexity, imresize, metrics, trained
+from bsrn_estimator.decoding import read_rgb
 from bsrn_estimator.upscale import Upscaler, to_uint8
-from data_tools import imresize
-from data_tools.pictures import read_rgb
 
 SCALES = (2, 3, 4)
 

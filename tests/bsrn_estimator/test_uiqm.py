@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from bsrn_estimator import uiqm
-from data_tools import imresize, pictures
+from bsrn_estimator import decoding, imresize, uiqm
 
 
 def flat(height, width, colour):
@@ -156,7 +155,7 @@ def test_underwater_pictures(shared_dir):
     if not folder.is_dir():
         pytest.skip("no USR248 pictures on this machine")
     for path in sorted(folder.iterdir())[:4]:
-        hr = pictures.read_rgb(path)
+        hr = decoding.read_rgb(path)
         blurred = imresize.enlarge(imresize.shrink(hr, 4), 4)
         assert math.isfinite(uiqm.uiqm(hr))
         assert uiqm.uism(hr) > uiqm.uism(blurred)

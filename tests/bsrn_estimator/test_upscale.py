@@ -73,7 +73,7 @@ def test_tiles_stay_within_a_grey_level_of_the_whole(network, whole, scale, heig
 
 
 def test_trained_network_in_tiles(shared_dir):
-    from data_tools.pictures import read_rgb
+    from bsrn_estimator.decoding import read_rgb
 
     prefix = str(shared_dir / "reference" / "trained_small" / "checkpoint" / "model.ckpt")
     network = trained.find(prefix, recursions=8, recursion_frequency=4)

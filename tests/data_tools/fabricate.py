@@ -6,8 +6,8 @@ import os
 import numpy as np
 from PIL import Image
 
+from bsrn_estimator.imresize import shrink
 from bsrn_estimator.records import Manifest, decode_example, index_shard, read_record
-from data_tools.imresize import shrink
 
 
 def picture(height, width, seed):

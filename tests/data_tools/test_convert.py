@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bsrn_estimator.errors import UserError
+from bsrn_estimator.imresize import shrink
 from bsrn_estimator.records import Manifest
 from data_tools import convert as module
 from data_tools import encoding
 from data_tools import output as output_module
 from data_tools.convert import Stopped, convert, size_in_words
-from data_tools.imresize import shrink
 from data_tools.options import Options
 from data_tools.output import Output
 from data_tools.verify import verify

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from bsrn_estimator import checkpoint_files, failures, training
+from bsrn_estimator import checkpoint_files, failures, hooks, training
 from bsrn_estimator.compat import tf
 from tests.data_tools import fabricate
 from tests.reliability.commands import curves
@@ -105,14 +105,14 @@ def test_conversion(commands, tmp_path):
 def test_events_that_the_disk_does_not_take(tmp_path):
     with small_disk(tmp_path / "disk", 16) as disk, failures._quiet_event_thread():
         writer = tf.summary.FileWriter(str(disk))
-        failures.flush(writer)
+        hooks.flush(writer)
         fill(disk)
         with pytest.raises(RuntimeError, match="No space left on device"):
             for step in range(200):
                 summary = tf.Summary()
                 summary.value.add(tag="x" * 100, simple_value=1)
                 writer.add_summary(summary, step)
-            failures.flush(writer)
+            hooks.flush(writer)
         shutil.rmtree(str(disk), ignore_errors=True)
 
 

@@ -156,7 +156,7 @@ def test_many_names_and_strange_ones():
 )
 def test_damaged_rollbacks_are_refused(tmp_path, content):
     (tmp_path / "rollbacks.json").write_text(content)
-    with pytest.raises(UserError, match="rollbacks.json is damaged"):
+    with pytest.raises(UserError, match="rollbacks.json (is damaged|cannot be read)"):
         rollbacks.Rollbacks.load(str(tmp_path))
 
 

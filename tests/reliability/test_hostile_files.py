@@ -21,6 +21,7 @@ from bsrn_estimator import (
     best_checkpoint,
     checkpoint_files,
     data_identity,
+    failures,
     input_fn,
     records,
     report,
@@ -197,4 +198,4 @@ def first_batch(folder):
         session.run(iterator.initializer)
         with pytest.raises(tf.errors.OpError) as caught:
             session.run(batch)
-    return input_fn.sentence_of(caught.value)
+    return failures.sentence_of(caught.value)

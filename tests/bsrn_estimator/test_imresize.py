@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_tools.imresize import enlarge, imresize, shrink
-from data_tools.pictures import read_rgb
+from bsrn_estimator.decoding import read_rgb
+from bsrn_estimator.imresize import enlarge, imresize, shrink
 
 
 @pytest.mark.parametrize(

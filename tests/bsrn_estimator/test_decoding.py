@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from bsrn_estimator.decoding import EXTENSIONS, open_checked, picture_size, read_rgb
 from bsrn_estimator.errors import UserError
-from data_tools.pictures import EXTENSIONS, open_checked, picture_size, read_rgb
 
 COLOUR = np.random.RandomState(0).randint(0, 256, (7, 11, 3)).astype(np.uint8)
 GREY = COLOUR[:, :, 0]

@@ -1,0 +1,52 @@
+"""What an export says of itself: export.json in a SavedModel, FILE.json beside a file."""
+
+import os
+from typing import Any, Dict
+
+from bsrn_estimator import files
+from bsrn_estimator.errors import UserError
+
+VERSION = 1
+_IN_SAVED_MODEL = os.path.join("assets.extra", "export.json")
+_BESIDE_FILE = ".json"
+
+
+def path_of(export: str) -> str:
+    """Where the export at `export`, a SavedModel's folder or a model's file, says what it is."""
+    if os.path.isdir(export):
+        return os.path.join(export, _IN_SAVED_MODEL)
+    return export + _BESIDE_FILE
+
+
+def write(export: str, information: Dict[str, Any]) -> None:
+    """Writes what the export at `export`, a folder or a file's path, says of itself.
+
+    Raises:
+      OSError: it cannot be written.
+    """
+    path = path_of(export)
+    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+    files.write_json(path, information)
+
+
+def read(export: str) -> Dict[str, Any]:
+    """What the export at `export` says of itself.
+
+    Raises:
+      UserError: it says nothing, or what it says is damaged or of a newer version.
+    """
+    path = path_of(export)
+    information = files.read_json(
+        path,
+        missing="%s has no %s, so it is not known what it was made of; name an export of this "
+        "project" % (export, path),
+    )
+    try:
+        if information["export_version"] > VERSION:
+            raise UserError("%s is of a newer version of this project; update it" % path)
+        for name in ("scales", "output", "first_output", "step", "network"):
+            information[name]  # noqa: B018 a missing one raises here, not later
+        information["pictures"]["lr_size"]  # noqa: B018
+    except (KeyError, TypeError) as error:
+        raise UserError("%s does not describe an export: %r" % (path, error)) from None
+    return information
