@@ -24,8 +24,8 @@ import numpy as np
 from PIL import Image
 
 from benchmarks import _report
-from bsrn_estimator.decoding import read_rgb
-from bsrn_estimator.imresize import shrink
+from bsrn_estimator.pictures.decoding import read_rgb
+from bsrn_estimator.pictures.imresize import shrink
 from data_tools.convert import convert
 from data_tools.encoding import encode_pixels
 from data_tools.options import Options

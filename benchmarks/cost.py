@@ -20,9 +20,11 @@ from PIL import Image
 
 from benchmarks import _report
 from benchmarks.train_step import NETWORKS
-from bsrn_estimator import complexity, input_fn, model_fn
 from bsrn_estimator.compat import tf
 from bsrn_estimator.config import Config
+from bsrn_estimator.data import input_fn
+from bsrn_estimator.networks import complexity
+from bsrn_estimator.training import model_fn
 
 _SCALE = 4
 _BASE = NETWORKS["small"]

@@ -19,8 +19,11 @@ from PIL import Image
 
 from benchmarks import _report
 from benchmarks.train_step import _NETWORKS
-from bsrn_estimator import evaluation, evaluation_model_fn, input_fn, network
 from bsrn_estimator.compat import tf
+from bsrn_estimator.data import input_fn
+from bsrn_estimator.evaluation import model_fn as evaluation_model_fn
+from bsrn_estimator.evaluation.options import EvaluationOptions
+from bsrn_estimator.networks import bsrn_layers
 from data_tools import to_tfrecord
 
 _SCALE = 4
@@ -68,7 +71,7 @@ def run_bare(name: str, pictures: int) -> None:
     clock = _Clock()
     with tf.Graph().as_default():
         placeholder = tf.placeholder(tf.uint8, [1, None, None, 3])
-        result = network.ensemble(placeholder, _SCALE, config).op
+        result = bsrn_layers.ensemble(placeholder, _SCALE, config).op
         with tf.Session() as session:
             session.run(tf.global_variables_initializer())
             for _ in range(pictures):
@@ -83,7 +86,7 @@ def run_evaluation(name: str, pictures: int) -> None:
     clock = _Clock()
     with tempfile.TemporaryDirectory(prefix="benchmark-evaluate-") as folder:
         read = input_fn.evaluation_input_fn(_records(folder, pictures), [_SCALE])
-        options = evaluation.Options(directory=os.path.join(folder, "evaluation"))
+        options = EvaluationOptions(directory=os.path.join(folder, "evaluation"))
         build = evaluation_model_fn.build(config, options=options)
         run = tf.estimator.RunConfig(model_dir=folder)
         tf.estimator.Estimator(build, config=run).evaluate(read, hooks=[clock])

@@ -110,7 +110,7 @@ def _measure_records(arguments) -> None:
     """The input function, its batches taken and dropped."""
     from bsrn_estimator.compat import tf
     from bsrn_estimator.config import Config
-    from bsrn_estimator.input_fn import training_input_fn
+    from bsrn_estimator.data.input_fn import training_input_fn
 
     joint = arguments.form == "joint"
     config = Config(
@@ -192,7 +192,7 @@ def _make_pictures(source, count: int, folder: str) -> None:
     """`count` large pictures as PNG files in folder/HR, and their LR pictures in folder/LR."""
     from PIL import Image
 
-    from bsrn_estimator.imresize import shrink
+    from bsrn_estimator.pictures.imresize import shrink
 
     random = np.random.RandomState(0)
     parts = _photographs(source) if source else [_texture(random) for _ in range(8)]
@@ -212,7 +212,7 @@ def _make_pictures(source, count: int, folder: str) -> None:
 
 def _photographs(source: str) -> list:
     """A square of each photograph in `source` that is large enough."""
-    from bsrn_estimator.decoding import EXTENSIONS, read_rgb
+    from bsrn_estimator.pictures.decoding import EXTENSIONS, read_rgb
 
     found = []
     for place, _, names in sorted(os.walk(source)):
@@ -227,7 +227,7 @@ def _photographs(source: str) -> list:
 
 def _texture(random) -> np.ndarray:
     """Soft gradients with some noise, for machines without photographs."""
-    from bsrn_estimator.imresize import enlarge
+    from bsrn_estimator.pictures.imresize import enlarge
 
     coarse = random.randint(0, 256, (_PART // 8, _PART // 8, 3)).astype(np.uint8)
     noise = random.randint(-3, 4, (_PART, _PART, 3))

@@ -26,9 +26,9 @@ import numpy as np
 from PIL import Image
 
 from benchmarks import _report
-from bsrn_estimator import saved_model
 from bsrn_estimator.compat import tf
 from bsrn_estimator.config import Config
+from bsrn_estimator.export import saved_model
 
 _CONFIG = Config(scales=(4,), conv_features=32, state_features=32, recursions=8)
 _SMALL, _LARGE = (24, 32), (320, 480)

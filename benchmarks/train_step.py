@@ -16,11 +16,13 @@ import dataclasses
 import numpy as np
 
 from benchmarks import _plain_network, _report
-from bsrn_estimator import complexity, input_fn, losses, model_fn, optimization
 from bsrn_estimator.compat import tf
 from bsrn_estimator.config import Config
+from bsrn_estimator.data import input_fn
 from bsrn_estimator.errors import UserError
+from bsrn_estimator.networks import complexity, losses
 from bsrn_estimator.platforms.cpu import CpuPlatform
+from bsrn_estimator.training import model_fn, optimization
 
 _SCALE = 4
 NETWORKS = {

@@ -4,11 +4,15 @@ from typing import Dict, List, Optional, Tuple
 
 from absl import flags
 
-from bsrn_estimator import bands, export, predict, reliability_flags, tiling
 from bsrn_estimator import config as config_module
 from bsrn_estimator.config import Config
 from bsrn_estimator.errors import UserError
-from bsrn_estimator.platforms import npu_options
+from bsrn_estimator.export.options import FORMATS, ExportOptions
+from bsrn_estimator.inference.options import PredictOptions
+from bsrn_estimator.networks import bands
+from bsrn_estimator.pictures import tiling
+from bsrn_estimator.platforms.npu import options as npu_options
+from bsrn_estimator.training import options as training_options
 
 FLAGS = flags.FLAGS
 
@@ -25,7 +29,7 @@ def define() -> None:
     _define_evaluation()
     npu_options.define_flags()
     _define_use()
-    reliability_flags.define_flags()
+    training_options.define_flags()
 
 
 def _define_run() -> None:
@@ -195,11 +199,11 @@ def _define_use() -> None:
         "max_pixels",
         None,
         "the largest picture read (predict, %d by default), or decoded by an exported SavedModel "
-        "(export, %d)" % (predict.PredictOptions.max_pixels, export.ExportOptions.max_pixels),
+        "(export, %d)" % (PredictOptions.max_pixels, ExportOptions.max_pixels),
         lower_bound=1,
     )
     flags.DEFINE_string("export_dir", None, "export: where to; MODEL_DIR/export by default")
-    flags.DEFINE_enum("export_format", "saved_model", export.FORMATS, "export: what to write")
+    flags.DEFINE_enum("export_format", "saved_model", FORMATS, "export: what to write")
     flags.DEFINE_list(
         "export_size", None, "export: HEIGHT,WIDTH in LR pixels, for a fixed shape (frozen, onnx)"
     )
@@ -262,7 +266,7 @@ def check() -> None:
         )
     if FLAGS.initial_step is not None and not FLAGS.checkpoint:
         raise UserError("--initial_step says where --checkpoint stood; give --checkpoint too")
-    reliability_flags.check(FLAGS)
+    training_options.check(FLAGS)
     if not FLAGS.use_npu:
         npu_options.refuse_given(FLAGS)
     if FLAGS.ema_decay and FLAGS.replicas > 1:

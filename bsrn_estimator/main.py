@@ -7,24 +7,23 @@ from typing import Any, Dict, List
 
 from absl import app
 
-from bsrn_estimator import (
-    best_checkpoint,
-    checkpoints,
-    evaluation,
-    export,
-    failures,
-    flags,
-    platforms,
-    predict,
-    training,
-)
+from bsrn_estimator import failures, flags, platforms
+from bsrn_estimator.checkpoints import best, contents, restoring
+from bsrn_estimator.checkpoints import files as checkpoint_files
 from bsrn_estimator.config import Config
 from bsrn_estimator.errors import UserError
-from bsrn_estimator.evaluator import Evaluator
+from bsrn_estimator.evaluation.evaluator import Evaluator
+from bsrn_estimator.evaluation.options import EvaluationOptions
+from bsrn_estimator.export import export
+from bsrn_estimator.export.options import ExportOptions
 from bsrn_estimator.flags import FLAGS
+from bsrn_estimator.inference import predict
+from bsrn_estimator.inference.options import PredictOptions
 from bsrn_estimator.platforms.base import RunOptions
 from bsrn_estimator.platforms.cpu import CpuPlatform
-from bsrn_estimator.run_folder import RunFolder
+from bsrn_estimator.training import train as training
+from bsrn_estimator.training.model_folder import RunFolder
+from bsrn_estimator.training.options import TrainingOptions
 
 # What the shapes in a checkpoint do not tell.
 _NOT_IN_SHAPES = ["recursions", "recursion_frequency"]
@@ -52,7 +51,7 @@ def train(with_evaluation: bool) -> int:
             def evaluate_checkpoint(checkpoint: str, step: int, hooks) -> None:
                 # A run that was killed between the two goes on with the second.
                 metrics = evaluator.recorded(step) or evaluator.evaluate(checkpoint, hooks)
-                best_checkpoint.keep_if_best(FLAGS.model_dir, checkpoint, metrics, config)
+                best.keep_if_best(FLAGS.model_dir, checkpoint, metrics, config)
 
         return training.train(
             config, platform, run, _training_options(), evaluate_checkpoint, _first_weights(config)
@@ -61,11 +60,11 @@ def train(with_evaluation: bool) -> int:
 
 def evaluate() -> int:
     """Evaluates one checkpoint; returns the exit status."""
-    checkpoint = checkpoints.resolve(FLAGS.checkpoint or FLAGS.model_dir)
-    config = checkpoints.config_of(
+    checkpoint = checkpoint_files.resolve(FLAGS.checkpoint or FLAGS.model_dir)
+    config = contents.config_of(
         checkpoint, **{name: getattr(FLAGS, name) for name in flags.given(_NOT_IN_SHAPES)}
     )
-    results = checkpoints.results_folder(checkpoint)
+    results = checkpoint_files.results_folder(checkpoint)
     if FLAGS.checkpoint and flags.given(["model_dir"]):
         results = FLAGS.model_dir
     scales = flags.scales() if flags.given(["scales"]) else config.scales
@@ -84,7 +83,7 @@ def evaluate() -> int:
 def predict_pictures() -> int:
     """Upscales picture files; returns the exit status."""
     return predict.run(
-        predict.PredictOptions(
+        PredictOptions(
             input=FLAGS.input,
             output_dir=FLAGS.output_dir,
             output=FLAGS.output,
@@ -103,7 +102,7 @@ def predict_pictures() -> int:
 def export_network() -> int:
     """Exports a trained network; returns the exit status."""
     return export.run(
-        export.ExportOptions(
+        ExportOptions(
             export_dir=FLAGS.export_dir,
             export_format=FLAGS.export_format,
             size=flags.export_size(),
@@ -163,8 +162,8 @@ def _first_weights(config: Config):
     """What makes the Scaffold of a run: that of --checkpoint, or none."""
     if not FLAGS.checkpoint:
         return lambda: None
-    checkpoint = checkpoints.resolve(FLAGS.checkpoint)
-    return checkpoints.initial_weights(
+    checkpoint = checkpoint_files.resolve(FLAGS.checkpoint)
+    return restoring.initial_weights(
         checkpoint,
         config,
         with_optimizer=FLAGS.initial_step is not None,
@@ -182,8 +181,8 @@ def _run_options(model_dir: str) -> RunOptions:
     )
 
 
-def _training_options() -> training.TrainingOptions:
-    return training.TrainingOptions(
+def _training_options() -> TrainingOptions:
+    return TrainingOptions(
         data_dir=FLAGS.data_dir,
         train_steps=FLAGS.train_steps,
         evaluation_steps=FLAGS.evaluation_steps,
@@ -202,8 +201,8 @@ def _training_options() -> training.TrainingOptions:
     )
 
 
-def _evaluation_options() -> evaluation.Options:
-    return evaluation.Options(
+def _evaluation_options() -> EvaluationOptions:
+    return EvaluationOptions(
         shave=FLAGS.shave,
         single_outputs=FLAGS.single_outputs,
         uiqm=FLAGS.uiqm,

@@ -9,13 +9,13 @@ import signal
 import time
 from typing import Iterator, List, Optional, Tuple
 
+from bsrn_estimator.data.manifest import FILE_NAME as MANIFEST_NAME
+from bsrn_estimator.data.manifest import FORMAT_VERSION, Manifest
 from bsrn_estimator.errors import UserError, printable
-from bsrn_estimator.manifest import FILE_NAME as MANIFEST_NAME
 from bsrn_estimator.progress import duration, progress
-from bsrn_estimator.records import FORMAT_VERSION, Manifest
 from data_tools import output as output_module
-from data_tools.checks import check
 from data_tools.encoding import Bad, encode_picture
+from data_tools.headers import check
 from data_tools.options import Options
 from data_tools.output import Output
 from data_tools.sources import Picture, find

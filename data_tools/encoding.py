@@ -6,11 +6,13 @@ from typing import Dict, Iterator, Tuple, Union
 import cv2
 import numpy as np
 
-from bsrn_estimator.decoding import read_rgb
+from bsrn_estimator.data.example import encode_example
+from bsrn_estimator.data.records import image_features
+from bsrn_estimator.data.tfrecord import frame
 from bsrn_estimator.errors import UserError
-from bsrn_estimator.imresize import shrink
-from bsrn_estimator.records import encode_example, frame, image_features
-from data_tools.checks import check_lr_size
+from bsrn_estimator.pictures.decoding import read_rgb
+from bsrn_estimator.pictures.imresize import shrink
+from data_tools.headers import check_lr_size
 from data_tools.options import Options
 from data_tools.sources import Picture
 from data_tools.tiles import tiles_of

@@ -4,9 +4,9 @@ import dataclasses
 import os
 from typing import Optional, Tuple
 
-from bsrn_estimator.decoding import MAX_PIXELS
+from bsrn_estimator.data.manifest import ENCODINGS, KINDS, SPLITS
 from bsrn_estimator.errors import UserError
-from bsrn_estimator.records import ENCODINGS, KINDS, SPLITS
+from bsrn_estimator.pictures.decoding import MAX_PIXELS
 from data_tools.tiles import common_multiple, default_tile_size, least_overlap
 
 DATASETS = ("div2k", "bsd100", "benchmark", "folder", "tfds")

@@ -22,8 +22,9 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 import google_crc32c
 
 from bsrn_estimator import files
+from bsrn_estimator.data.manifest import Manifest, Shard
+from bsrn_estimator.data.tfrecord import ShardWriter, shard_name
 from bsrn_estimator.errors import UserError, printable
-from bsrn_estimator.records import Manifest, Shard, ShardWriter, shard_name
 from data_tools.sources import Picture
 
 JOURNAL = "journal.incomplete"

@@ -19,8 +19,8 @@ if __package__ in (None, ""):
     # Run as a script: the root of the project stands in for its folder on the path.
     sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
-from bsrn_estimator.decoding import MAX_PIXELS  # noqa: E402
 from bsrn_estimator.errors import UserError  # noqa: E402
+from bsrn_estimator.pictures.decoding import MAX_PIXELS  # noqa: E402
 from data_tools.options import DATASETS, Options  # noqa: E402
 
 _STRING, _NUMBER, _SWITCH = flags.DEFINE_string, flags.DEFINE_integer, flags.DEFINE_boolean

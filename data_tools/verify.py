@@ -3,16 +3,12 @@
 import os
 from typing import Dict, Set
 
-from bsrn_estimator.decoding import picture_size
+from bsrn_estimator.data.example import decode_example
+from bsrn_estimator.data.manifest import Manifest
+from bsrn_estimator.data.tfrecord import CorruptRecord, index_shard, read_record
 from bsrn_estimator.errors import UserError, printable
+from bsrn_estimator.pictures.decoding import picture_size
 from bsrn_estimator.progress import progress
-from bsrn_estimator.records import (
-    CorruptRecord,
-    Manifest,
-    decode_example,
-    index_shard,
-    read_record,
-)
 from data_tools.output import file_crc, shards_in
 
 

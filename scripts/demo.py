@@ -21,7 +21,7 @@ from PIL import Image, ImageDraw, ImageFont
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from bsrn_estimator import imresize  # noqa: E402
+from bsrn_estimator.pictures import imresize  # noqa: E402
 
 FOLDER = "demo_output"
 SCALES = (2, 3, 4)

@@ -15,8 +15,12 @@ import numpy as np
 import skimage
 from PIL import Image
 
-from bsrn_estimator import checkpoints, imresize, metrics, trained
-from bsrn_estimator.upscale import Upscaler, to_uint8
+from bsrn_estimator.checkpoints import files as checkpoint_files
+from bsrn_estimator.checkpoints import trained
+from bsrn_estimator.evaluation import metrics
+from bsrn_estimator.inference.upscaler import Upscaler
+from bsrn_estimator.pictures import imresize
+from bsrn_estimator.pictures.picture import to_uint8
 
 # Photograph, scale, and the detail shown: left, top, side, in HR pixels.
 SHOWN = (
@@ -44,7 +48,7 @@ def main() -> None:
     folder = sys.argv[1] if len(sys.argv) > 1 else os.path.join(demo.ROOT, "docs", "images")
     os.makedirs(folder, exist_ok=True)
     source = os.path.join(os.path.dirname(skimage.__file__), "data")
-    with Upscaler(trained.find(checkpoints.PRETRAINED)) as upscaler:
+    with Upscaler(trained.find(checkpoint_files.PRETRAINED)) as upscaler:
         for file, scale, detail in SHOWN:
             sheet = comparison(demo.read(os.path.join(source, file)), scale, detail, upscaler)
             Image.fromarray(sheet).save(os.path.join(folder, file), optimize=True)

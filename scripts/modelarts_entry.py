@@ -145,7 +145,7 @@ def command(model_dir: str, records: Tuple[str, Optional[str]], further: List[st
     flags += further
     if _starts_ranks():
         logs = os.path.join(model_dir, "logs")
-        launcher = [sys.executable, "-m", "bsrn_estimator.platforms.npu_launch"]
+        launcher = [sys.executable, "-m", "bsrn_estimator.platforms.npu.launch"]
         return launcher + ["--log_dir=" + logs, "--"] + flags
     use = (
         [] if any(flag.startswith(("--use_npu", "--device=")) for flag in flags) else ["--use_npu"]

@@ -29,11 +29,13 @@ from PIL import Image
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
-from bsrn_estimator import files, picture_files, progress, tiling  # noqa: E402
-from bsrn_estimator.decoding import read_rgb  # noqa: E402
+from bsrn_estimator import files, progress  # noqa: E402
 from bsrn_estimator.errors import UserError  # noqa: E402
-from bsrn_estimator.tiling import OVERLAP  # noqa: E402
-from bsrn_estimator.upscale import to_uint8  # noqa: E402
+from bsrn_estimator.pictures import files as picture_files  # noqa: E402
+from bsrn_estimator.pictures import tiling  # noqa: E402
+from bsrn_estimator.pictures.decoding import read_rgb  # noqa: E402
+from bsrn_estimator.pictures.picture import to_uint8  # noqa: E402
+from bsrn_estimator.pictures.tiling import OVERLAP  # noqa: E402
 
 _INDEX = "tiles.json"
 

@@ -23,4 +23,4 @@ if [[ "${1:-}" == "--help" || "${1:-}" == "-h" ]]; then
 fi
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
-exec "${PYTHON:-python3}" -m bsrn_estimator.platforms.npu_launch --ranks=8 "$@"
+exec "${PYTHON:-python3}" -m bsrn_estimator.platforms.npu.launch --ranks=8 "$@"

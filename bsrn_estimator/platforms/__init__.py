@@ -15,7 +15,7 @@ def choose(flags) -> Platform:
       UserError: the devices asked for are not there.
     """
     if flags.use_npu:
-        from bsrn_estimator.platforms.npu import NpuPlatform  # needed on Ascend alone
+        from bsrn_estimator.platforms.npu.platform import NpuPlatform
 
         return NpuPlatform.from_flags(flags)
     from bsrn_estimator.platforms.cpu import CpuPlatform

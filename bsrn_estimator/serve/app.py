@@ -12,14 +12,14 @@ from typing import NamedTuple
 import numpy as np
 from aiohttp import web
 
-from bsrn_estimator import upscale
-from bsrn_estimator.serve import page, pictures, rest
+from bsrn_estimator.pictures.picture import to_uint8
+from bsrn_estimator.pictures.tiling import tiles_of
+from bsrn_estimator.serve import bodies, page, rest
 from bsrn_estimator.serve.admission import ClientGone, Gate, attended, read_body
-from bsrn_estimator.serve.metrics import Metrics
 from bsrn_estimator.serve.model import Model
+from bsrn_estimator.serve.monitoring import Metrics
 from bsrn_estimator.serve.refusal import Refusal
 from bsrn_estimator.serve.worker import Job, Worker
-from bsrn_estimator.tiling import tiles_of
 
 _log = logging.getLogger(__name__)
 
@@ -166,13 +166,13 @@ class Service:
     async def _upscaled(self, body: bytes, wish: Wish, reserve):
         """The answer to an /upscale request."""
         times, most = _Times(), self._gate.limits.pixels // wish.scale**2
-        height, width = await self._in_thread(0, pictures.look, body, most)
+        height, width = await self._in_thread(0, bodies.look, body, most)
         pixels = height * width * wish.scale**2
         reserve(pixels)
-        picture = await self._in_thread(pixels, pictures.decode, body, most)
+        picture = await self._in_thread(pixels, bodies.decode, body, most)
         times.mark("decode")
         if wish.method == "bicubic":
-            result = await self._in_thread(pixels, pictures.bicubic, picture, wish.scale)
+            result = await self._in_thread(pixels, bodies.bicubic, picture, wish.scale)
             times.mark("bicubic")
         else:
             job = self._job(picture.rgb(), wish.scale, picture.store)
@@ -182,10 +182,10 @@ class Service:
             times.mark("network")
             self.metrics.upscaled(wish.scale, pixels)
         encoded = await self._in_thread(
-            pixels, pictures.encode, result, picture, wish.scale, wish.encoding
+            pixels, bodies.encode, result, picture, wish.scale, wish.encoding
         )
         times.mark("encode")
-        media_type = pictures.ENCODINGS[wish.encoding][2]
+        media_type = bodies.ENCODINGS[wish.encoding][2]
         return web.Response(
             body=encoded, content_type=media_type, headers={"Server-Timing": str(times)}
         )
@@ -203,7 +203,7 @@ class Service:
             listed = " or ".join("scale=%d" % known for known in scales)
             raise Refusal(400, "This model takes %s, not %r." % (listed, scale[:50]))
         method = _one_of(query, "method", METHODS)
-        encoding = _one_of(query, "format", tuple(pictures.ENCODINGS))
+        encoding = _one_of(query, "format", tuple(bodies.ENCODINGS))
         ticket = query.get("id", "")
         if ticket and (not _TICKET.match(ticket) or ticket in self._jobs):
             raise Refusal(400, "id takes 8 to 64 letters, digits and dashes, new ones each time.")
@@ -245,7 +245,7 @@ class Service:
         reserve(pixels)
         for one in asked.pictures:
             lr.append(await self._in_thread(pixels, _decoded, model, one) if files else one)
-        store = upscale.to_uint8 if files else np.asarray
+        store = to_uint8 if files else np.asarray
         results = await self._run([self._job(one, asked.scale, store) for one in lr])
         self.metrics.upscaled(asked.scale, pixels)
         if files:
@@ -321,7 +321,7 @@ def _one_of(query, name: str, known: tuple) -> str:
 def _size_of_file(encoded: bytes) -> int:
     """Pixels of a file in a predict request; where its header is no good, decoding will say so."""
     try:
-        height, width = pictures.look(encoded, 2**62)
+        height, width = bodies.look(encoded, 2**62)
     except Refusal:
         return 0
     return height * width

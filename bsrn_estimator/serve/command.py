@@ -8,13 +8,13 @@ import sys
 import tempfile
 from typing import Iterator, List, Optional
 
-from bsrn_estimator import tiling
+from bsrn_estimator.checkpoints import PRETRAINED
 from bsrn_estimator.config import SUPPORTED_SCALES
 from bsrn_estimator.errors import UserError
+from bsrn_estimator.export.options import ExportOptions
+from bsrn_estimator.pictures import tiling
 from bsrn_estimator.serve import server
 from bsrn_estimator.serve.admission import Gate, Limits
-
-PRETRAINED = "pretrained"  # as `checkpoint_files` has it, which imports TensorFlow
 
 # Smaller than what `predict` uses: between two tiles of a large picture small ones have a turn.
 _TILE = 128
@@ -110,11 +110,12 @@ def _exported(model: str) -> Iterator[str]:
     if model != PRETRAINED:
         yield model
         return
-    from bsrn_estimator import export, trained
+    from bsrn_estimator.checkpoints import trained
+    from bsrn_estimator.export import export
 
     with tempfile.TemporaryDirectory(prefix="bsrn-") as folder:
         network = trained.find(PRETRAINED)
-        (path,) = export.export(network, network.scales, export.ExportOptions(export_dir=folder))
+        (path,) = export.export(network, network.scales, ExportOptions(export_dir=folder))
         yield path
 
 

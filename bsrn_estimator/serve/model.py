@@ -6,9 +6,10 @@ from typing import Optional, Sequence
 
 import numpy as np
 
-from bsrn_estimator import about, exported, files, serving_graph
+from bsrn_estimator import files
 from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import UserError
+from bsrn_estimator.export import about, exported, graph
 
 _RGB_NAME = re.compile(r"x(\d+)_rgb$")
 
@@ -54,7 +55,7 @@ class Model:
         with self._session.graph.as_default():
             self.signatures = exported.load_saved_model(self._session, self.folder)
             self._encoded = tf.placeholder(tf.string, [])
-            self._decoded = serving_graph.decode_bounded(self._encoded, max_pixels)
+            self._decoded = graph.decode_bounded(self._encoded, max_pixels)
             self._picture = tf.placeholder(tf.uint8, [None, None, 3])
             self._png = tf.image.encode_png(self._picture)
         self.info = self._read_info()

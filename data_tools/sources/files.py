@@ -3,8 +3,8 @@
 import os
 from typing import Dict, List, Tuple
 
-from bsrn_estimator.decoding import EXTENSIONS
 from bsrn_estimator.errors import UserError, printable
+from bsrn_estimator.pictures.decoding import EXTENSIONS
 
 Problems = List[Tuple[str, str]]
 

@@ -2,8 +2,8 @@
 
 import os
 
-from bsrn_estimator.decoding import EXTENSIONS
 from bsrn_estimator.errors import UserError, printable
+from bsrn_estimator.pictures.decoding import EXTENSIONS
 from data_tools.options import Options
 from data_tools.sources import files
 from data_tools.sources.picture import Found, Picture, StoredFile, safe_name, with_unique_names

@@ -6,8 +6,9 @@ import os
 import re
 from typing import Dict, List, Optional, Tuple, Union
 
+from bsrn_estimator.data.example import decode_example
+from bsrn_estimator.data.tfrecord import read_record
 from bsrn_estimator.errors import UserError, printable
-from bsrn_estimator.records import decode_example, read_record
 
 _LONGEST_NAME = 100
 

@@ -10,9 +10,9 @@ import hashlib
 import os
 from typing import Any, Dict, Iterator, List, Tuple
 
+from bsrn_estimator.data.tfrecord import index_shard
 from bsrn_estimator.errors import UserError, printable
 from bsrn_estimator.progress import progress
-from bsrn_estimator.records import index_shard
 from data_tools.options import Options
 from data_tools.sources.picture import Found, Picture, StoredFeature
 

@@ -8,12 +8,13 @@ import sys
 import pytest
 from absl import flags as absl_flags
 
-from bsrn_estimator import flags, main, trained
+from bsrn_estimator import flags, main
+from bsrn_estimator.checkpoints import trained
 from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.platforms.cpu import CpuPlatform
-from tests import tiny
 from tests.reliability.commands import assert_same_weights, curves
+from tests.support import tiny
 
 STEPS = ["--save_checkpoints_steps=4", "--evaluation_steps=8", "--summary_steps=1"]
 

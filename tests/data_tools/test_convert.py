@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bsrn_estimator.data.manifest import Manifest
 from bsrn_estimator.errors import UserError
-from bsrn_estimator.imresize import shrink
-from bsrn_estimator.records import Manifest
+from bsrn_estimator.pictures.imresize import shrink
 from data_tools import convert as module
 from data_tools import encoding
 from data_tools import output as output_module
@@ -23,7 +23,7 @@ from data_tools.convert import Stopped, convert, size_in_words
 from data_tools.options import Options
 from data_tools.output import Output
 from data_tools.verify import verify
-from tests.data_tools import fabricate
+from tests.support import fabricate
 
 SIZES = [(53, 100), (37, 41), (60, 25), (48, 48), (70, 66), (24, 24)]
 SMALL = dict(patch_size=6, tile_size=36, shard_bytes=30000, workers=1)

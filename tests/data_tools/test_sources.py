@@ -10,7 +10,7 @@ from bsrn_estimator.errors import UserError
 from data_tools.options import Options
 from data_tools.sources import find
 from data_tools.sources.picture import safe_name
-from tests.data_tools import fabricate
+from tests.support import fabricate
 
 
 def found(dataset, root, **changes):

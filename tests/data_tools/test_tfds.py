@@ -8,7 +8,7 @@ from data_tools.convert import convert
 from data_tools.options import Options
 from data_tools.sources import find
 from data_tools.verify import verify
-from tests.data_tools import fabricate
+from tests.support import fabricate
 
 tfds = pytest.importorskip("tensorflow_datasets", reason="tensorflow-datasets is not installed")
 gcs_utils = pytest.importorskip("tensorflow_datasets.core.utils.gcs_utils")

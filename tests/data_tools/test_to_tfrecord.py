@@ -12,7 +12,7 @@ import time
 import pytest
 
 from data_tools import to_tfrecord
-from tests.data_tools import fabricate
+from tests.support import fabricate
 
 
 def main(*arguments):

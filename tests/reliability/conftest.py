@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests import tiny
 from tests.reliability.commands import NETWORK, Commands
+from tests.support import tiny
 
 
 @pytest.fixture(scope="package")

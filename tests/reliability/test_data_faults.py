@@ -6,12 +6,13 @@ import shutil
 
 import pytest
 
-from bsrn_estimator import data_identity, training
+from bsrn_estimator.checkpoints import files as checkpoint_files
+from bsrn_estimator.data.manifest import Manifest
+from bsrn_estimator.data.tfrecord import index_shard, shard_name
 from bsrn_estimator.errors import UserError
-from bsrn_estimator.manifest import Manifest
-from bsrn_estimator.records import index_shard, shard_name
-from tests import tiny
+from bsrn_estimator.training import data_identity
 from tests.reliability.commands import curves
+from tests.support import tiny
 
 SHARD = shard_name("train", 0, 1)
 
@@ -105,7 +106,7 @@ def test_a_run_keeps_to_its_data(commands, flags, train_dir, tmp_path):
     again = shared + ["--train_steps=3", "--data_dir=" + other]
     done = commands.run("main", *again)
     assert done.status == 2 and "was trained with other data (%s holds" % SHARD in done.errors
-    assert training.newest_step(str(tmp_path / "run")) == 2
+    assert checkpoint_files.newest_step(str(tmp_path / "run")) == 2
     assert commands.run("main", *again, "--allow_change").status == 0
     assert commands.run("main", *again[:-1], "--data_dir=" + other).status == 0
 

@@ -7,10 +7,12 @@ import subprocess
 
 import pytest
 
-from bsrn_estimator import checkpoint_files, failures, hooks, training
+from bsrn_estimator import failures
+from bsrn_estimator.checkpoints import files as checkpoint_files
 from bsrn_estimator.compat import tf
-from tests.data_tools import fabricate
+from bsrn_estimator.training.curves import flush
 from tests.reliability.commands import curves
+from tests.support import fabricate
 
 
 @contextlib.contextmanager
@@ -51,7 +53,7 @@ def test_training(commands, flags, tmp_path):
         # Checkpoints are kept until there is no room for another one.
         done = commands.run("main", *shared, "--train_steps=10000")
         refused(done, disk)
-        last = training.newest_step(str(model_dir))
+        last = checkpoint_files.newest_step(str(model_dir))
         assert last > 5 and last % 5 == 0
         assert not checkpoint_files.damage(str(model_dir / ("model.ckpt-%d" % last)))
         # Nothing at all can be written now, not even a description of the run.
@@ -64,7 +66,7 @@ def test_training(commands, flags, tmp_path):
         (disk / "ballast").unlink()
         done = commands.run("main", *shared, "--train_steps=%d" % (last + 7))
         assert done.status == 0, done
-        assert training.newest_step(str(model_dir)) == last + 7
+        assert checkpoint_files.newest_step(str(model_dir)) == last + 7
         assert sorted(curves(model_dir)["loss/total"]) == list(range(1, last + 8))
         assert not list(model_dir.glob("*_temp*"))
 
@@ -105,14 +107,14 @@ def test_conversion(commands, tmp_path):
 def test_events_that_the_disk_does_not_take(tmp_path):
     with small_disk(tmp_path / "disk", 16) as disk, failures._quiet_event_thread():
         writer = tf.summary.FileWriter(str(disk))
-        hooks.flush(writer)
+        flush(writer)
         fill(disk)
         with pytest.raises(RuntimeError, match="No space left on device"):
             for step in range(200):
                 summary = tf.Summary()
                 summary.value.add(tag="x" * 100, simple_value=1)
                 writer.add_summary(summary, step)
-            hooks.flush(writer)
+            flush(writer)
         shutil.rmtree(str(disk), ignore_errors=True)
 
 

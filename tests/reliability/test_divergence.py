@@ -6,10 +6,13 @@ import re
 import numpy as np
 import pytest
 
-from bsrn_estimator import divergence, input_fn, rollbacks, schedules, training
+from bsrn_estimator.checkpoints import files as checkpoint_files
 from bsrn_estimator.compat import tf
 from bsrn_estimator.config import Config
+from bsrn_estimator.data import input_fn
 from bsrn_estimator.errors import UserError
+from bsrn_estimator.networks import losses
+from bsrn_estimator.training import divergence, rollbacks
 from tests.reliability.commands import assert_same_weights, curves, weights
 
 # At this rate the first step throws the weights so far that the second one has no loss: NaN or inf,
@@ -85,7 +88,7 @@ def test_an_explosion_is_reproduced_by_its_batch(commands, flags, tmp_path):
     done = commands.run("main", *arguments)
     assert done.status == 1 and "above --explosion_factor=1.01 times its median" in done.errors
     step = int(re.search(r"error: step (\d+):", done.errors).group(1))
-    assert step > 20 and training.newest_step(str(tmp_path)) == step - 1
+    assert step > 20 and checkpoint_files.newest_step(str(tmp_path)) == step - 1
     with np.load(str(tmp_path / "diverged" / ("step-%d.npz" % step))) as kept:
         loss = loss_of(kept, Config.load(str(tmp_path)), str(tmp_path / "model.ckpt-") + "%d")
         assert kept["loss"] == pytest.approx(loss, rel=1e-5)
@@ -95,7 +98,7 @@ def loss_of(batch, config, checkpoint):
     """The loss of a kept batch under the weights before its step."""
     with tf.Graph().as_default(), tf.Session() as session:
         features = {"lr": tf.constant(batch["lr"]), "scale": tf.constant(batch["scale"])}
-        loss, _ = schedules.random_loss(features, {"hr": tf.constant(batch["hr"])}, config)
+        loss, _ = losses.random_loss(features, {"hr": tf.constant(batch["hr"])}, config)
         tf.train.Saver(tf.trainable_variables()).restore(session, checkpoint % (batch["step"] - 1))
         return session.run(loss)
 

@@ -17,22 +17,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bsrn_estimator import (
-    best_checkpoint,
-    checkpoint_files,
-    data_identity,
-    failures,
-    input_fn,
-    records,
-    report,
-    rollbacks,
-)
+from bsrn_estimator import failures
+from bsrn_estimator.checkpoints import best
+from bsrn_estimator.checkpoints import files as checkpoint_files
 from bsrn_estimator.compat import tf
 from bsrn_estimator.config import Config
+from bsrn_estimator.data import input_fn, manifest, records, tfrecord
+from bsrn_estimator.data.example import encode_example
+from bsrn_estimator.data.manifest import Manifest
 from bsrn_estimator.errors import UserError
-from bsrn_estimator.example import encode_example
-from bsrn_estimator.manifest import Manifest
-from tests import tiny
+from bsrn_estimator.evaluation import report
+from bsrn_estimator.training import data_identity, rollbacks
+from tests.support import tiny
 
 FOLDED = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
@@ -71,7 +67,7 @@ def a_manifest():
         1,
         1,
         0,
-        (records.Shard("a", 1, 1, 1),),
+        (manifest.Shard("a", 1, 1, 1),),
     )
 
 
@@ -110,7 +106,7 @@ def test_the_record_of_the_best_may_be_anything(tmp_path_factory, content):
     (folder / "best").mkdir()
     (folder / "best" / "best.json").write_bytes(content)
     metrics = {"global_step": 3, "scales": {"2": {"psnr_y": 40.0}}}
-    best_checkpoint.keep_if_best(str(folder), str(folder / "model.ckpt-3"), metrics, Config())
+    best.keep_if_best(str(folder), str(folder / "model.ckpt-3"), metrics, Config())
 
 
 @pytest.mark.parametrize(
@@ -156,7 +152,7 @@ def with_record(folder, size, encoded, key=b"key"):
         "key", "name", "png", (0, 0), (encoded,) + size, {2: (lr.getvalue(), 24, 24)}
     )
     features["image/key"] = key
-    with records.ShardWriter(os.path.join(folder, records.shard_name("train", 0, 1))) as writer:
+    with tfrecord.ShardWriter(os.path.join(folder, tfrecord.shard_name("train", 0, 1))) as writer:
         writer.write(encode_example(features))
     Manifest(1, "tiny", "train", "training", (2,), "png", 480, 0, 1, 1, 0, (writer.shard,)).save(
         folder

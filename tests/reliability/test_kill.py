@@ -10,9 +10,9 @@ import time
 
 import pytest
 
-from bsrn_estimator import training
-from tests.data_tools import fabricate
+from bsrn_estimator.checkpoints import files as checkpoint_files
 from tests.reliability.commands import assert_same_weights, curves
+from tests.support import fabricate
 
 _STEPS_A_LIFE = 12
 
@@ -74,7 +74,7 @@ def test_training(commands, flags, tmp_path, kills, record_property):
     record_property("kills", killed)
     print("training survived %d kills" % killed)
     assert killed == kills
-    assert training.newest_step(str(broken)) == steps
+    assert checkpoint_files.newest_step(str(broken)) == steps
     assert_same_weights(whole, broken)
     expected, found = curves(whole), curves(broken)
     for tag in ("loss/total", "loss/recursion_1", "loss/recursion_2", "learning_rate"):

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from bsrn_estimator import training
+from bsrn_estimator.checkpoints import files as checkpoint_files
 from tests.reliability.commands import curves
 
 LONG = ["--train_steps=1000000", "--save_checkpoints_steps=1000000", "--evaluation_steps=1000000"]
@@ -29,7 +29,7 @@ def test_a_signal_saves_and_tells(commands, flags, tmp_path, number, extra, stat
     assert time.time() - asked < 30
     assert done.status == status, done
     assert "Traceback" not in done.errors and "saving a checkpoint" in done.errors
-    step = training.newest_step(str(tmp_path))
+    step = checkpoint_files.newest_step(str(tmp_path))
     assert step >= 3
     last = done.output.splitlines()[-1]
     assert last.startswith("stopped at step %d of 1000000; the same command goes on" % step)

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bsrn_estimator import frozen_graph, network
 from bsrn_estimator.compat import tf
 from bsrn_estimator.config import Config
+from bsrn_estimator.export import frozen_graph
+from bsrn_estimator.networks import bsrn_layers
 from scripts import msame_pictures
-from tests import tiny
+from tests.support import tiny
 
 _CONFIG = Config(scales=(2, 3), conv_features=4, state_features=3, recursions=2)
 _SIZE = (30, 34)
@@ -38,7 +39,7 @@ def setting(tmp_path_factory):
     with tf.Graph().as_default(), tf.Session() as session:
         tf.set_random_seed(5)
         lr = tf.placeholder(tf.float32, [1, None, None, 3])
-        hr = network.ensemble(lr, 3, _CONFIG)
+        hr = bsrn_layers.ensemble(lr, 3, _CONFIG)
         session.run(tf.global_variables_initializer())
         tf.train.Saver().save(session, checkpoint)
         for name, picture in pictures.items():

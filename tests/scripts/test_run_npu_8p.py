@@ -9,11 +9,13 @@ import sys
 import numpy as np
 import pytest
 
-from bsrn_estimator import input_fn, sampling, schedules
 from bsrn_estimator.compat import tf
 from bsrn_estimator.config import Config
-from tests import npu_double, tiny
-from tests.bsrn_estimator.platforms.test_rank_table import table
+from bsrn_estimator.data import input_fn, sampling
+from bsrn_estimator.networks import losses
+from tests import npu_double
+from tests.bsrn_estimator.platforms.npu.test_rank_table import table
+from tests.support import tiny
 
 _CONFIG = Config(
     scales=(2, 3),
@@ -75,7 +77,7 @@ def _mean_gradients(data, model_dir):
             read = input_fn.training_input_fn(data, _CONFIG, rank=rank, rank_size=2)
             iterator = tf.data.make_initializable_iterator(read())
             features, labels = iterator.get_next()
-            loss, _ = schedules.joint_loss(features, labels, _CONFIG)
+            loss, _ = losses.joint_loss(features, labels, _CONFIG)
             weights = tf.trainable_variables()
             gradients = tf.gradients(loss, weights)
             session.run(iterator.initializer)

@@ -5,11 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 
-from bsrn_estimator import input_fn, model_fn
 from bsrn_estimator.compat import TF2, tf
+from bsrn_estimator.data import input_fn
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.platforms import cpu
-from tests import tiny
+from bsrn_estimator.training import model_fn
+from tests.support import tiny
 
 needs_bfloat16 = pytest.mark.skipif(
     not TF2 or not cpu.processor_flags() & {"avx512_bf16", "amx_bf16"},

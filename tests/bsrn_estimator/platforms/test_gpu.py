@@ -3,13 +3,15 @@
 import numpy as np
 import pytest
 
-from bsrn_estimator import checkpoints, training
+from bsrn_estimator.checkpoints import contents, restoring
 from bsrn_estimator.compat import TF2, tf
 from bsrn_estimator.config import Config
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.platforms import gpu
 from bsrn_estimator.platforms.base import Platform, RunOptions
-from tests import tiny
+from bsrn_estimator.training import train as training
+from bsrn_estimator.training.options import TrainingOptions
+from tests.support import tiny
 
 
 class ReplicasOnCpu(gpu.GpuPlatform):
@@ -30,7 +32,7 @@ class ReplicasOnCpu(gpu.GpuPlatform):
 
 def _weights(model_dir):
     reader = tf.train.load_checkpoint(str(model_dir))
-    names = checkpoints.describe(tf.train.latest_checkpoint(str(model_dir))).weights
+    names = contents.describe(tf.train.latest_checkpoint(str(model_dir))).weights
     return {name: reader.get_tensor(name) for name in names}
 
 
@@ -50,12 +52,12 @@ def test_two_replicas_take_the_step_of_one_with_both_batches(tmp_path):
     def train(name, platform, batch_size, steps, start=lambda: None):
         config = Config(batch_size=batch_size, **small)
         run = RunOptions(model_dir=str(tmp_path / name))
-        options = training.TrainingOptions(data_dir=data, train_steps=steps)
+        options = TrainingOptions(data_dir=data, train_steps=steps)
         assert training.train(config, platform, run, options, scaffold=start) == 0
         return _weights(tmp_path / name)
 
     first = train("first", Platform(), 6, steps=1)
-    start = checkpoints.initial_weights(
+    start = restoring.initial_weights(
         tf.train.latest_checkpoint(str(tmp_path / "first")), Config(**small)
     )
     one = train("one", Platform(), 6, steps=3, start=start)

@@ -15,9 +15,9 @@ import urllib.request
 import numpy as np
 from PIL import Image
 
-from bsrn_estimator import saved_model
 from bsrn_estimator.compat import tf
 from bsrn_estimator.config import Config
+from bsrn_estimator.export import saved_model
 from tests.conftest import ROOT
 
 CONFIG = Config(scales=(2, 3), conv_features=3, state_features=2, recursions=2)

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from bsrn_estimator.tiling import tiles_of
+from bsrn_estimator.pictures.tiling import tiles_of
 from tests.bsrn_estimator.serve.support import file_of, pixels, random_picture, running, same
 
 # Tiles of 26 with a margin of 12 keep 2 pixels each way: slow on purpose.

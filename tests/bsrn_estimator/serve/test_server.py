@@ -17,7 +17,7 @@ import pytest
 from hypothesis import strategies
 from PIL import Image, ImageCms
 
-from bsrn_estimator.imresize import enlarge
+from bsrn_estimator.pictures.imresize import enlarge
 from tests.bsrn_estimator.serve.support import file_of, pixels, random_picture, running, same
 
 PREDICT = "/v1/models/bsrn:predict"

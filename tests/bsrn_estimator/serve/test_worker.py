@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import strategies
 
+from bsrn_estimator.pictures.tiling import tiles_of
 from bsrn_estimator.serve.refusal import Refusal
 from bsrn_estimator.serve.worker import Job, Worker
-from bsrn_estimator.tiling import tiles_of
 
 
 def enlarge(lr, scale):

@@ -1,0 +1,104 @@
+"""The command that shows what a checkpoint holds and writes it in the reference's form.
+
+python -m bsrn_estimator.checkpoints show PATH
+python -m bsrn_estimator.checkpoints write PATH OUT
+"""
+
+import argparse
+import os
+import sys
+from typing import List, Optional
+
+import numpy as np
+
+from bsrn_estimator.checkpoints import contents
+from bsrn_estimator.checkpoints import files as checkpoint_files
+from bsrn_estimator.checkpoints.reference import write_reference
+from bsrn_estimator.config import FILE_NAME
+from bsrn_estimator.errors import UserError
+
+
+def main(arguments: Optional[List[str]] = None) -> int:
+    """Runs the command; returns its exit status: 0, or 2 for a mistake of the user."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except UserError as error:
+        print("error: %s" % error, file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        # The reader of the table, such as `head`, has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m bsrn_estimator.checkpoints",
+        description="Shows what a checkpoint holds, or writes it in the form of the reference "
+        "implementation. PATH is a checkpoint or a folder, which means its newest whole one.",
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", dest="command")
+    commands.required = True
+    show = commands.add_parser("show", help="print variables, shapes and hyper-parameters")
+    show.add_argument("path", metavar="PATH", help="a checkpoint, or a folder of checkpoints")
+    show.set_defaults(run=_show)
+    write = commands.add_parser("write", help="write a checkpoint in the reference's form")
+    write.add_argument("path", metavar="PATH", help="a checkpoint, or a folder of checkpoints")
+    write.add_argument(
+        "out",
+        metavar="OUT",
+        help="path prefix of the new checkpoint; for a folder, model.ckpt in it",
+    )
+    write.add_argument(
+        "--weights_only", action="store_true", help="leave the state of the optimizer out"
+    )
+    write.set_defaults(run=_write)
+    return parser
+
+
+def _show(options) -> int:
+    description = contents.describe(checkpoint_files.resolve(options.path))
+    for line in table(description):
+        print(line)
+    return 0
+
+
+def table(description: contents.Description) -> List[str]:
+    """The lines that `show` prints."""
+    lines = ["checkpoint      %s" % description.prefix]
+    lines.append("scales          %s" % ", ".join("x%d" % s for s in description.scales))
+    lines.append("conv_features   %d" % description.conv_features)
+    lines.append("state_features  %d" % description.state_features)
+    if not os.path.exists(os.path.join(os.path.dirname(description.prefix), FILE_NAME)):
+        lines.append("recursions      not told by any shape; no %s beside it" % FILE_NAME)
+    else:
+        config = contents.config_of(description.prefix)
+        lines.append("recursions      %d" % config.recursions)
+        lines.append("outputs         one after every %d" % config.recursion_frequency)
+    step = description.global_step
+    lines.append("global_step     %s" % ("not saved" if step is None else step))
+    lines.append("optimizer       %s" % ("Adam" if description.has_optimizer else "not saved"))
+    lines.append("moving average  %s" % ("of every weight" if description.is_averaged else "none"))
+    lines.append("")
+    rows = [(n, "x".join(str(d) for d in description.shapes[n])) for n in description.weights]
+    width = max(len(name) for name, _ in rows)
+    for name, shape in rows:
+        count = int(np.prod(description.shapes[name]))
+        lines.append("%-*s  %-14s %10s" % (width, name, shape, format(count, ",d")))
+    total = format(description.parameters, ",d")
+    lines.append("%-*s  %-14s %10s" % (width, "parameters", "", total))
+    return lines
+
+
+def _write(options) -> int:
+    prefix = checkpoint_files.resolve(options.path)
+    is_folder = os.path.isdir(options.out) or options.out.endswith(os.sep)
+    out = os.path.join(options.out, "model.ckpt") if is_folder else options.out
+    names = write_reference(prefix, out, options.weights_only)
+    print("%s: %d variables of %s" % (out, len(names), prefix))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

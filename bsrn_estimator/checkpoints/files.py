@@ -1,0 +1,154 @@
+"""The files of checkpoints: which of them are whole, and which is meant."""
+
+import glob
+import os
+import re
+import shutil
+import sys
+from typing import List, Optional
+
+from bsrn_estimator.checkpoints import PRETRAINED
+from bsrn_estimator.compat import tf
+from bsrn_estimator.errors import UserError
+
+# Where the network that comes with the project is.
+PRETRAINED_FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), PRETRAINED)
+# What is made of it is written here, not beside it.
+PRETRAINED_RESULTS = os.path.join("runs", PRETRAINED)
+
+_ENDINGS = re.compile(r"\.(index|meta|data-\d{5}-of-\d{5})$")
+_STEP = re.compile(r"-(\d+)$")
+
+
+def resolve(path: str) -> str:
+    """The checkpoint that `path` means.
+
+    Args:
+      path: the path prefix of a checkpoint, with or without the ending of one of its files; or a
+        folder, which means its newest checkpoint that is whole. A folder that holds none but has
+        a sub-folder `checkpoint` means that one. The word `PRETRAINED` means the network that
+        comes with the project, also where a folder has that name: that one is `./pretrained`.
+
+    Returns:
+      The path prefix of a checkpoint, every tensor of which can be read. Where a newer one was
+      damaged, a warning on the standard error names it.
+
+    Raises:
+      UserError: there is none, or the one named is damaged.
+    """
+    if path == PRETRAINED:
+        path = PRETRAINED_FOLDER
+    if os.path.isdir(path):
+        inner = os.path.join(path, "checkpoint")
+        newest = newest_whole(path) or (newest_whole(inner) if os.path.isdir(inner) else None)
+        if newest is None:
+            raise UserError(
+                "%s holds no whole checkpoint; name a folder that training wrote" % path
+            )
+        return newest
+    prefix = _ENDINGS.sub("", path)
+    if not os.path.exists(prefix + ".index"):
+        raise UserError(
+            "%s is not a checkpoint: there is no %s.index; give the path without an ending, as in "
+            "MODEL_DIR/model.ckpt-1000, or the folder" % (path, prefix)
+        )
+    fault = damage(prefix)
+    if fault:
+        raise UserError("the checkpoint %s is damaged (%s); name another one" % (prefix, fault))
+    return prefix
+
+
+def results_folder(prefix: str) -> str:
+    """Where what is made of a checkpoint belongs: beside it, but not inside the project."""
+    folder = os.path.dirname(prefix)
+    return PRETRAINED_RESULTS if folder == PRETRAINED_FOLDER else folder
+
+
+def newest_whole(folder: str) -> Optional[str]:
+    """The newest checkpoint of a folder that can be read, None where there is none.
+
+    Newest is the highest step; checkpoints without a step in their name come last, by age. Those
+    passed over for damage are named on the standard error.
+    """
+    for prefix in checkpoints_in(folder):
+        fault = damage(prefix)
+        if not fault:
+            return prefix
+        print(
+            "warning: the checkpoint %s is damaged (%s) and passed over" % (prefix, fault),
+            file=sys.stderr,
+            flush=True,
+        )
+    return None
+
+
+def checkpoints_in(folder: str) -> List[str]:
+    """Path prefixes of the checkpoints in `folder`, newest first, whole or not."""
+
+    def age(prefix: str):
+        step = _STEP.search(prefix)
+        return (int(step.group(1)) if step else -1, os.path.getmtime(prefix + ".index"))
+
+    found = glob.glob(os.path.join(glob.escape(folder), "*.index"))
+    return sorted((path[: -len(".index")] for path in found), key=age, reverse=True)
+
+
+def damage(prefix: str) -> Optional[str]:
+    """What is wrong with a checkpoint in a few words; None if every tensor of it can be read.
+
+    Reads all of it: TensorFlow keeps a checksum of every tensor and compares it.
+    """
+    try:
+        if os.path.getsize(prefix + ".index") == 0:
+            return "its index is empty"
+        reader = tf.train.load_checkpoint(prefix)
+        for name in reader.get_variable_to_shape_map():
+            reader.get_tensor(name)
+    except (tf.errors.OpError, OSError, RuntimeError, ValueError, LookupError) as error:
+        # TensorFlow 2.15 says "out of range", among others, by Python's own exceptions.
+        sentence = str(error).strip().splitlines() or [type(error).__name__]
+        return sentence[0][:160]
+    return None
+
+
+def adopt_newest_whole(model_dir: str) -> Optional[str]:
+    """Makes the newest whole checkpoint the one that tf.estimator goes on from.
+
+    An Estimator believes the file `checkpoint` of its folder. After a crash that file may name a
+    checkpoint that cannot be read, or be missing, which would mean a start from nothing.
+
+    Returns:
+      The path prefix of that checkpoint; None where the folder has none, and is left as it is.
+    """
+    newest = newest_whole(model_dir) if os.path.isdir(model_dir) else None
+    if newest is None:
+        return None
+    try:
+        state = tf.train.get_checkpoint_state(model_dir)
+    except ValueError:
+        # It names no checkpoint, or is no text.
+        state = None
+    if state is None or os.path.basename(state.model_checkpoint_path) != os.path.basename(newest):
+        older = checkpoints_in(model_dir)
+        older = older[older.index(newest) :]
+        tf.train.update_checkpoint_state(model_dir, newest, older[::-1])
+    return newest
+
+
+def checkpoint_of(model_dir: str, step: int) -> str:
+    """Path prefix of the checkpoint that training wrote at `step`."""
+    return os.path.join(model_dir, "model.ckpt-%d" % step)
+
+
+def newest_step(model_dir: str) -> int:
+    """The step of the newest checkpoint in `model_dir`; 0 where there is none."""
+    newest = tf.train.latest_checkpoint(model_dir)
+    if not newest:
+        return 0
+    return int(tf.train.load_variable(newest, tf.GraphKeys.GLOBAL_STEP))
+
+
+def remove_leftovers(model_dir: str) -> None:
+    """Removes what checkpoints that were never finished left behind."""
+    for path in glob.glob(os.path.join(glob.escape(model_dir), "model.ckpt-*_temp*")):
+        shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""Records: their format, their order, and the batches made of them."""

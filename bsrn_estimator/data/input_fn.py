@@ -1,0 +1,324 @@
+"""What training and evaluation read: records to batches, with tf.data.
+
+The elements of training are a pure function of (seed, position), whatever the number of threads:
+`sampling` says which record a position reads, `augmentation` which patches are cut from it.
+"""
+
+import functools
+import os
+from typing import Callable, Dict, Optional, Sequence, Tuple
+
+import numpy as np
+
+from bsrn_estimator.compat import tf
+from bsrn_estimator.config import Config
+from bsrn_estimator.data import augmentation, parsing, sampling
+from bsrn_estimator.data.reader import CorruptRecords, RecordReader
+from bsrn_estimator.pictures.imresize import enlarge
+
+_FOREVER = np.iinfo(np.int64).max
+# More than any scale: keeps the draws of a visit at different scales apart.
+_SCALE_SLOTS = 16
+# The mapped functions have no Python control flow on tensors. AutoGraph would find that out slowly,
+# and under TensorFlow 1.15 rewrite what py_func runs as well, which then takes four times as long.
+_as_it_stands = tf.autograph.experimental.do_not_convert
+
+
+def training_input_fn(
+    data_dir: str,
+    config: Config,
+    start_step: int = 0,
+    rank: int = 0,
+    rank_size: int = 1,
+    patches_per_tile: int = 8,
+    tiles_in_play: int = 32,
+    with_keys: bool = True,
+    parallel_calls: Optional[int] = None,
+    skip_corrupt: bool = False,
+    max_corrupt_share: float = 0.01,
+    corrupt: Optional[CorruptRecords] = None,
+) -> Callable[[], tf.data.Dataset]:
+    """The input function of training; the data set is checked here, before any work starts.
+
+    The elements depend on the data, `config`, `rank`, `rank_size`, `patches_per_tile` and
+    `tiles_in_play`. One that starts at step n goes on as one that started at 0 would have.
+
+    Args:
+      data_dir: folder of training records.
+      config: scales, schedule, batch and patch size, seed.
+      start_step: number of the first batch; with several replicas fed from one input function,
+        the batches that all of them have taken.
+      rank: this process, from 0; ranks share out the records.
+      rank_size: number of processes.
+      patches_per_tile: patches cut from a tile each time it is read.
+      tiles_in_play: tiles that take turns in giving patches, rounded up to whole batches. What is
+        held in memory grows with it.
+      with_keys: leave "key" among the features.
+      parallel_calls: tiles decoded at a time at one scale; by default as many as there are cores.
+      skip_corrupt: leave corrupt records out; by default they are errors.
+      max_corrupt_share: the largest share of corrupt records, 0 to 1, before training stops.
+      corrupt: counts the corrupt records left out.
+
+    Returns:
+      A function of no arguments that returns an endless tf.data.Dataset of (features, labels).
+      Pictures are uint8, RGB. In the random schedule features are "lr" [batch, patch, patch, 3],
+      "scale" int32 scalar, "key" string [batch]; labels are "hr" [batch, scale * patch,
+      scale * patch, 3]. In the joint schedule features are "lr" [scales * batch, patch, patch, 3],
+      smallest scale first, "key" string [scales * batch]; labels are "hr_x2" [batch, 2 * patch,
+      2 * patch, 3], and likewise for every scale. All shapes are static, but for height and width
+      of "hr" in the random schedule of several scales.
+
+    Raises:
+      UserError: the data set is not whole or does not fit the configuration.
+    """
+    reader = RecordReader(
+        data_dir,
+        config.scales,
+        "training",
+        config.patch_size,
+        skip_corrupt,
+        max_corrupt_share,
+        corrupt,
+    )
+    streams = {
+        scale: sampling.Stream(
+            config.seed,
+            scale,
+            reader.manifest.records,
+            config.batch_size,
+            patches_per_tile,
+            -(-tiles_in_play // config.batch_size),
+            rank,
+            rank_size,
+        )
+        for scale in config.scales
+    }
+
+    def batches(scale: int, first: int) -> tf.data.Dataset:
+        dataset = _batches(reader, streams[scale], first, config.patch_size, parallel_calls)
+        return dataset if with_keys else dataset.map(_without_key)
+
+    def input_fn() -> tf.data.Dataset:
+        schedule = _joint if config.scale_schedule == "joint" else _random
+        # Last, so that the next step's batch is ready while the device is at work on this one.
+        return schedule(batches, config, start_step).prefetch(2)
+
+    return input_fn
+
+
+def evaluation_input_fn(data_dir: str, scales: Sequence[int]) -> Callable[[], tf.data.Dataset]:
+    """The input function of evaluation: every picture once, whole, in the order of the records.
+
+    Args:
+      data_dir: folder of evaluation records, checked here.
+      scales: the scales wanted.
+
+    Returns:
+      A function of no arguments that returns a tf.data.Dataset of (features, labels), one picture
+      each, uint8, RGB: "key" string [1], and for every scale s "lr_xs" [1, height, width, 3] and
+      "bicubic_xs" [1, s * height, s * width, 3], the LR picture enlarged as MATLAB does; labels
+      are "hr" [1, height, width, 3], as the picture was given.
+
+    Raises:
+      UserError: the data set is not whole or has not the scales.
+    """
+    reader = RecordReader(data_dir, scales, "evaluation")
+
+    @_as_it_stands
+    def picture(number: tf.Tensor) -> Tuple[Dict, Dict]:
+        parsed = parsing.parse(_read(reader, number), scales)
+        decode = parsing.decoder(reader, parsed)
+        features = {"key": parsed["key"]}
+        for scale in scales:
+            lr = decode("lr_x%d" % scale)
+            features["lr_x%d" % scale] = lr
+            features["bicubic_x%d" % scale] = _bicubic(lr, scale)
+        return features, {"hr": decode("hr")}
+
+    def input_fn() -> tf.data.Dataset:
+        dataset = tf.data.Dataset.range(reader.manifest.records)
+        # Two at a time: a picture of 3 megapixels takes 50 MB with its enlargements.
+        dataset = dataset.map(picture, num_parallel_calls=2)
+        # Pictures differ in size.
+        dataset = dataset.batch(1)
+        return dataset.prefetch(1)
+
+    return input_fn
+
+
+def synthetic_input_fn(config: Config, with_keys: bool = True) -> Callable[[], tf.data.Dataset]:
+    """Constant data of the structure, the shapes and the order of scales of `training_input_fn`.
+
+    It reads and decodes nothing: what training on it costs is what the steps cost.
+    """
+
+    def batches(scale: int, _first: int) -> tf.data.Dataset:
+        noise = np.random.RandomState(scale)
+        lr = [config.batch_size, config.patch_size, config.patch_size, 3]
+        hr = [lr[0], scale * lr[1], scale * lr[2], 3]
+        batch = {
+            "lr": noise.randint(0, 256, lr, np.uint8),
+            "hr": noise.randint(0, 256, hr, np.uint8),
+            "key": [b"synthetic"] * config.batch_size,
+        }
+        dataset = tf.data.Dataset.from_tensors(batch).repeat()
+        return dataset if with_keys else dataset.map(_without_key)
+
+    def input_fn() -> tf.data.Dataset:
+        schedule = _joint if config.scale_schedule == "joint" else _random
+        return schedule(batches, config, 0).prefetch(2)
+
+    return input_fn
+
+
+def _random(batches: Callable, config: Config, start_step: int) -> tf.data.Dataset:
+    """Every step the next batch of one scale."""
+    firsts = {config.scales[0]: start_step}
+    if len(config.scales) > 1:
+        firsts = sampling.batches_before(config.seed, start_step, config.scales)
+
+    def labelled(scale: int) -> tf.data.Dataset:
+        @_as_it_stands
+        def label(batch):
+            features = {name: batch[name] for name in batch if name != "hr"}
+            return dict(features, scale=tf.constant(scale, tf.int32)), {"hr": batch["hr"]}
+
+        return batches(scale, firsts[scale]).map(label)
+
+    if len(config.scales) == 1:
+        return labelled(config.scales[0])
+
+    def choose(step: np.ndarray) -> np.ndarray:
+        scale = sampling.scale_of_step(config.seed, step, config.scales)
+        return np.int64(config.scales.index(scale))
+
+    @_as_it_stands
+    def choice(step: tf.Tensor) -> tf.Tensor:
+        index = tf.py_func(choose, [step], tf.int64, stateful=False)
+        index.set_shape([])
+        return index
+
+    # Batches, not patches, are chosen: within a scale all shapes are static.
+    return tf.data.experimental.choose_from_datasets(
+        [labelled(scale) for scale in config.scales],
+        tf.data.Dataset.range(start_step, _FOREVER).map(choice),
+    )
+
+
+def _joint(batches: Callable, config: Config, start_step: int) -> tf.data.Dataset:
+    """Every step the next batch of every scale, their LR patches in one tensor."""
+
+    @_as_it_stands
+    def join(*parts):
+        features = {
+            name: tf.concat([part[name] for part in parts], axis=0)
+            for name in parts[0]
+            if name != "hr"
+        }
+        labels = {"hr_x%d" % scale: part["hr"] for scale, part in zip(config.scales, parts)}
+        return features, labels
+
+    streams = tuple(batches(scale, start_step) for scale in config.scales)
+    return tf.data.Dataset.zip(streams).map(join)
+
+
+def _batches(
+    reader: RecordReader,
+    stream: sampling.Stream,
+    first: int,
+    patch_size: int,
+    parallel_calls: Optional[int],
+) -> tf.data.Dataset:
+    """The batches of one stream from number `first` on: "lr", "hr" and "key"."""
+
+    @_as_it_stands
+    def visit(number: tf.Tensor) -> Tuple[Dict[str, tf.Tensor], ...]:
+        return _visit(reader, stream, number, patch_size)
+
+    number, surplus = stream.start(first)
+    # This rank's visits, by number, without end.
+    dataset = tf.data.Dataset.range(number, _FOREVER)
+    # The work: read, decode, cut. In order, whatever thread is done first.
+    dataset = dataset.map(visit, num_parallel_calls=parallel_calls or _cores())
+    # A visit is a list of patches, so this makes a list of batches, each of as many tiles as
+    # patches: the one copy of the pixels. The data has no end, so nothing is dropped; it makes the
+    # shapes static.
+    dataset = dataset.batch(stream.batch_size, drop_remainder=True)
+    # A block's tiles are all asked for in its first round: they are read during the block before.
+    dataset = dataset.prefetch(stream.groups_in_play)
+    # One batch of each list of the block in turn; the lists are of one length and end together.
+    dataset = dataset.interleave(_listed, cycle_length=stream.groups_in_play, block_length=1)
+    # Back to where a run that is gone on with stood within its block.
+    return dataset.skip(surplus)
+
+
+@_as_it_stands
+def _listed(*batches: Dict[str, tf.Tensor]) -> tf.data.Dataset:
+    """The elements of a list one after the other, which copies no pixel."""
+    datasets = [tf.data.Dataset.from_tensors(batch) for batch in batches]
+    return functools.reduce(lambda head, tail: head.concatenate(tail), datasets)
+
+
+def _visit(
+    reader: RecordReader, stream: sampling.Stream, number: tf.Tensor, patch_size: int
+) -> Tuple[Dict[str, tf.Tensor], ...]:
+    """The patches of one visit: "lr" and "hr" of each, and "key"."""
+    scale, patches = stream.scale, stream.patches_per_tile
+    visit = number * stream.rank_size + stream.rank
+    parsed = parsing.parse(_read(reader, visit, stream.record), [scale])
+    decode = parsing.decoder(reader, parsed)
+    lr, hr = decode("lr_x%d" % scale), decode("hr")
+    lr_shape = tf.shape(lr)
+    fits = tf.reduce_all(lr_shape[:2] >= patch_size) & tf.reduce_all(
+        tf.equal(lr_shape[:2] * scale, tf.shape(hr)[:2])
+    )
+    problem = tf.strings.join(
+        [
+            "the record ",
+            parsing.printable_tensor(parsed["key"]),
+            " has no LR tile of %d pixels at scale %d, or not the HR tile that belongs to it; "
+            "convert the data again" % (patch_size, scale),
+        ]
+    )
+    with tf.control_dependencies([tf.Assert(fits, [problem])]):
+        height, width, _ = tf.unstack(lr_shape)
+    key = (stream.seed, visit * _SCALE_SLOTS + scale)
+    y, x, orientation = augmentation.draw_patches(key, patches, height, width, patch_size)
+    lr = augmentation.cut(lr, y, x, patch_size, orientation)
+    hr = augmentation.cut(hr, scale * y, scale * x, scale * patch_size, orientation)
+    pairs = zip(tf.unstack(lr), tf.unstack(hr))
+    return tuple({"lr": lr, "hr": hr, "key": parsed["key"]} for lr, hr in pairs)
+
+
+def _read(reader: RecordReader, number: tf.Tensor, record_of: Callable = int) -> tf.Tensor:
+    """The data of record `record_of(number)`, a string scalar.
+
+    Python's part of the work: it places one read and checks one checksum. All that follows runs
+    in TensorFlow, where several threads can be at work at a time.
+    """
+
+    def read(number: np.ndarray) -> bytes:
+        return reader.read(record_of(number))
+
+    serialized = tf.py_func(read, [number], tf.string, stateful=False)
+    serialized.set_shape([])
+    return serialized
+
+
+def _bicubic(lr: tf.Tensor, scale: int) -> tf.Tensor:
+    """`lr` enlarged as MATLAB does, uint8 [scale * height, scale * width, 3]."""
+    enlarged = tf.py_func(lambda lr: enlarge(lr, scale), [lr], tf.uint8, stateful=False)
+    enlarged.set_shape([None, None, 3])
+    return enlarged
+
+
+@_as_it_stands
+def _without_key(batch: Dict[str, tf.Tensor]) -> Dict[str, tf.Tensor]:
+    return {name: batch[name] for name in batch if name != "key"}
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

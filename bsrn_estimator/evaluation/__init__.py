@@ -1,0 +1,1 @@
+"""Evaluation: the protocol, the figures, and what is written of them."""

@@ -1,0 +1,200 @@
+"""The evaluation of whole pictures inside an Estimator: metrics in the graph, files from a hook."""
+
+import os
+from typing import Any, Dict, Tuple
+
+import numpy as np
+
+from bsrn_estimator.compat import tf
+from bsrn_estimator.evaluation import comparison, metrics, report, uiqm
+from bsrn_estimator.evaluation.options import EvaluationOptions
+from bsrn_estimator.progress import progress
+
+# The figure by which one checkpoint is better than another: psnr_y, mean over the scales.
+MEAN_PSNR = metrics.PSNR_Y + "/mean"
+_BICUBIC = "bicubic"
+
+
+def build(features, labels, results, options: EvaluationOptions) -> Tuple[Dict, "EvaluationHook"]:
+    """The metrics of one whole picture at every scale.
+
+    Args:
+      features: "key" [1], and for each scale s "lr_xS" and "bicubic_xS", uint8 [1, h, w, 3].
+      labels: "hr" uint8 [1, H, W, 3], at least as large as every result.
+      results: {scale: {output: float32 [1, s * h, s * w, 3]}}, neither rounded nor clipped; the
+        outputs are "ensemble" and, for single ones, "t1", "t2", ...
+      options: the protocol.
+
+    Returns:
+      (`eval_metric_ops`: "psnr_y/x2" and so on, "bicubic_psnr_y/x2", "t4_psnr_y/x2" for single
+      outputs and "psnr_y/mean", means over pictures; the hook that writes files).
+    """
+    hr = labels["hr"][0]
+    figures, pictures = {}, {}
+    for scale, outputs in results.items():
+        pictures[scale] = {_BICUBIC: features["bicubic_x%d" % scale][0]}
+        for output, picture in outputs.items():
+            pictures[scale][output] = tf.cast(metrics.graph_quantise(picture[0]), tf.uint8)
+        figures[scale] = _figures(hr, pictures[scale], options.shave_of(scale))
+    sources = {"hr": hr, "lr": {scale: features["lr_x%d" % scale][0] for scale in results}}
+    hook = EvaluationHook(features["key"][0], figures, pictures, sources, options)
+    return _metric_ops(figures), hook
+
+
+def _figures(hr, pictures, shave: int) -> Dict[str, Dict]:
+    """{output: {name: scalar}} of the pictures of one scale, those of bicubic with the ensemble."""
+    compared = metrics.graph_compare(hr, tf.stack(list(pictures.values())), shave)
+    figures = {output: {} for output in pictures}
+    for name, values in compared.items():
+        for output, value in zip(pictures, tf.unstack(values, num=len(pictures))):
+            figures[output][name] = value
+    plain = figures.pop(_BICUBIC)
+    figures[report.ENSEMBLE][report.BICUBIC_PSNR_Y] = plain[metrics.PSNR_Y]
+    figures[report.ENSEMBLE][report.BICUBIC_SSIM_Y] = plain[metrics.SSIM_Y]
+    return figures
+
+
+def _metric_ops(figures) -> Dict[str, Tuple]:
+    """Streaming means of all figures: what the Estimator returns and draws as curves."""
+    ops = {}
+    for scale, outputs in figures.items():
+        for output, values in outputs.items():
+            prefix = "" if output == report.ENSEMBLE else output + "_"
+            for name, value in values.items():
+                ops["%s%s/x%d" % (prefix, name, scale)] = _mean_of_finite(value)
+    of_scales = [ops["%s/x%d" % (metrics.PSNR_Y, scale)] for scale in figures]
+    means, updates = zip(*of_scales)
+    ops[MEAN_PSNR] = (tf.reduce_mean(tf.stack(means)), tf.group(*updates))
+    return ops
+
+
+def _mean_of_finite(value) -> Tuple:
+    """(mean, update) over the finite values of a scalar; nan where there is none."""
+    finite = tf.math.is_finite(value)
+    weight = tf.cast(finite, tf.float32)
+    mean, update_mean = tf.metrics.mean(tf.where(finite, value, tf.zeros_like(value)), weight)
+    share, update_share = tf.metrics.mean(weight)
+    return tf.where(share > 0, mean, np.nan), tf.group(update_mean, update_share)
+
+
+class EvaluationHook(tf.train.SessionRunHook):
+    """Takes the figures of each picture and, after the last one, writes metrics.json.
+
+    The file is written when the evaluation has come to its end and is whole at any moment; an
+    evaluation that was stopped leaves the one before it, or none.
+
+    Args:
+      key: string scalar, the name of the picture.
+      figures: {scale: {output: {name: scalar}}}, those of bicubic with the ensemble's.
+      pictures: {scale: {output or "bicubic": uint8 [h, w, 3]}}.
+      sources: "hr" uint8 [H, W, 3] and "lr" {scale: uint8 [h, w, 3]}.
+      options: what to write.
+    """
+
+    def __init__(self, key, figures, pictures, sources, options: EvaluationOptions) -> None:
+        self._options = options
+        self._fetches = {"key": key, "figures": figures}
+        self._pictures = pictures
+        self._sources = sources
+
+    def begin(self) -> None:
+        options = self._options
+        shaves = {scale: options.shave_of(scale) for scale in self._pictures}
+        self._report = report.Report(options.data_set, shaves)
+        self._fetches["step"] = tf.train.get_global_step()
+        self._summaries_left = options.summary_pictures if options.summary_dir else 0
+        self._file_names = set()
+        self._progress = progress(
+            total=options.pictures or None, description="Evaluating", unit="pictures"
+        )
+
+    def before_run(self, _context):
+        fetches = dict(self._fetches)
+        if self._summaries_left:
+            fetches.update(pictures=self._pictures, sources=self._sources)
+        elif self._options.save_pictures or self._options.uiqm:
+            fetches.update(pictures=self._pictures)
+        return tf.train.SessionRunArgs(fetches)
+
+    def after_run(self, _context, values) -> None:
+        results = values.results
+        name = results["key"].decode("utf-8", "replace")
+        figures, pictures = results["figures"], results.get("pictures")
+        if self._options.uiqm:
+            _add_uiqm(figures, pictures)
+        self._report.add(name, figures)
+        if self._options.save_pictures:
+            self._save(name, pictures, results["step"])
+        if self._summaries_left:
+            self._summaries_left -= 1
+            self._summarise(name, results)
+        self._step = int(results["step"])
+        self._progress.update()
+
+    def end(self, _session) -> None:
+        self._progress.close()
+        content = self._report.to_dict(getattr(self, "_step", 0))
+        if self._options.directory:
+            report.save(content, self._folder(content["global_step"]))
+        if self._options.summary_dir:
+            self._write_uiqm(content)
+            tf.summary.FileWriterCache.get(self._options.summary_dir).flush()
+        self._options.keep(content)
+
+    def _folder(self, step: int) -> str:
+        return os.path.join(self._options.directory, "step-%d" % step)
+
+    def _save(self, name: str, pictures, step: int) -> None:
+        if not self._options.directory:
+            return
+        file_name = comparison.safe_name(name)
+        while file_name.lower() in self._file_names:
+            file_name += "_"
+        self._file_names.add(file_name.lower())
+        root = os.path.join(self._folder(step), "pictures")
+        for scale, outputs in pictures.items():
+            for output, picture in outputs.items():
+                if output != _BICUBIC:
+                    path = os.path.join(root, output, "x%d" % scale, file_name + ".png")
+                    comparison.save_png(picture, path)
+
+    def _summarise(self, name: str, results) -> None:
+        summary = tf.Summary()
+        for scale, outputs in results["pictures"].items():
+            shown = comparison.side_by_side(
+                results["sources"]["lr"][scale],
+                outputs[_BICUBIC],
+                outputs[report.ENSEMBLE],
+                results["sources"]["hr"],
+                scale,
+            )
+            image = tf.Summary.Image(
+                height=shown.shape[0],
+                width=shown.shape[1],
+                colorspace=3,
+                encoded_image_string=comparison.encode_png(shown),
+            )
+            tag = "LR_bicubic_network_HR_x%d/%s" % (scale, comparison.safe_name(name))
+            summary.value.add(tag=tag, image=image)
+        writer = tf.summary.FileWriterCache.get(self._options.summary_dir)
+        writer.add_summary(summary, int(results["step"]))
+
+    def _write_uiqm(self, content: Dict[str, Any]) -> None:
+        """The means of UIQM, which is no figure of the graph, as curves like the others."""
+        if not self._options.uiqm:
+            return
+        summary = tf.Summary()
+        for scale, entry in content["scales"].items():
+            for name in (report.UIQM, report.BICUBIC_UIQM):
+                if entry[name] is not None:
+                    summary.value.add(tag="%s/x%s" % (name, scale), simple_value=entry[name])
+        writer = tf.summary.FileWriterCache.get(self._options.summary_dir)
+        writer.add_summary(summary, content["global_step"])
+
+
+def _add_uiqm(figures, pictures) -> None:
+    """Adds UIQM to the figures of one picture, in place."""
+    for scale, outputs in figures.items():
+        for output, values in outputs.items():
+            values[report.UIQM] = uiqm.uiqm(pictures[scale][output])
+        outputs[report.ENSEMBLE][report.BICUBIC_UIQM] = uiqm.uiqm(pictures[scale][_BICUBIC])

@@ -1,0 +1,1 @@
+"""Exports: a trained network in one file or folder, written and read back."""

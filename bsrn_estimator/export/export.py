@@ -1,0 +1,136 @@
+"""Mode export: a trained network as a SavedModel, a frozen graph or an ONNX model.
+
+    EXPORT_DIR/saved_model/STEP/          SavedModel, all scales; what --model of the server takes
+    EXPORT_DIR/bsrn_x4.pb                 frozen graph of one scale, free shape
+    EXPORT_DIR/bsrn_x4_120x80.pb          the same for LR pictures of height 120 and width 80
+    EXPORT_DIR/bsrn_x4.onnx               ONNX model
+
+A SavedModel says what it is in assets.extra/export.json, a file in FILE.json beside it.
+"""
+
+import os
+import shutil
+from typing import List, Tuple
+
+from bsrn_estimator import files
+from bsrn_estimator.checkpoints import files as checkpoint_files
+from bsrn_estimator.checkpoints import trained
+from bsrn_estimator.errors import UserError
+from bsrn_estimator.export import about, frozen_graph, onnx_model, saved_model
+from bsrn_estimator.export.options import ExportOptions
+
+_ENDINGS = {"frozen": ".pb", "onnx": ".onnx"}
+
+
+def run(options: ExportOptions) -> int:
+    """Exports as told and prints what was written; returns the exit status 0.
+
+    Raises:
+      UserError: there is no such network or scale, or the target exists.
+    """
+    if options.export_format == "onnx":
+        onnx_model.require()
+    network = trained.find(
+        options.checkpoint, options.model_dir, options.recursions, options.recursion_frequency
+    )
+    scales = _scales_of(network, options)
+    if not 0 <= options.first_output < len(network.config.output_recursions):
+        raise UserError(
+            "--first_output must be from 0 to %d, not %d"
+            % (len(network.config.output_recursions) - 1, options.first_output)
+        )
+    print("network: %s" % network.name, flush=True)
+    for path in export(network, scales, options):
+        print("wrote %s" % path, flush=True)
+    return 0
+
+
+def export(
+    network: trained.TrainedNetwork, scales: Tuple[int, ...], options: ExportOptions
+) -> List[str]:
+    """Writes the exports of `scales` and returns their paths; see `run`."""
+    folder = options.export_dir or os.path.join(_results_folder(network, options), "export")
+    if options.export_format == "saved_model":
+        path = os.path.join(folder, "saved_model", str(network.step or 1))
+        _refuse_existing([path], options.overwrite)
+        _write_saved_model(path, network, scales, options)
+        return [path]
+    size = "_%dx%d" % options.size if options.size else ""
+    stems = {s: os.path.join(folder, "bsrn_x%d%s" % (s, size)) for s in scales}
+    ending = _ENDINGS[options.export_format]
+    paths = [stem + ending for stem in stems.values()]
+    _refuse_existing(paths, options.overwrite)
+    files.make_folder(folder, "--export_dir=%s" % folder)
+    for scale, stem in stems.items():
+        _write_one_scale(stem, ending, network, scale, options)
+    return paths
+
+
+def _scales_of(network, options: ExportOptions) -> Tuple[int, ...]:
+    missing = sorted(set(options.scales or ()) - set(network.scales))
+    if missing:
+        raise UserError(
+            "--scales=%s: %s has %s"
+            % (
+                ",".join(str(scale) for scale in missing),
+                network.prefix,
+                ", ".join("x%d" % scale for scale in network.scales),
+            )
+        )
+    return tuple(options.scales or network.scales)
+
+
+def _results_folder(network: trained.TrainedNetwork, options: ExportOptions) -> str:
+    """The folder of the network's run, where no --export_dir is given."""
+    own = checkpoint_files.results_folder(network.prefix)
+    return own if own == checkpoint_files.PRETRAINED_RESULTS else options.model_dir or "."
+
+
+def _refuse_existing(paths: List[str], overwrite: bool) -> None:
+    for path in paths:
+        if os.path.lexists(path) and not overwrite:
+            raise UserError(
+                "%s exists; add --overwrite to replace it, or name another --export_dir" % path
+            )
+
+
+def _write_saved_model(path, network, scales, options) -> None:
+    aside = files.aside(path)
+    files.make_folder(os.path.dirname(path), "--export_dir=%s" % os.path.dirname(path))
+    shutil.rmtree(aside, ignore_errors=True)
+    saved_model.write(
+        aside,
+        network.session,
+        network.config,
+        scales,
+        about.information(network, scales, options),
+        options.output,
+        options.first_output,
+        options.max_pixels,
+    )
+    if os.path.lexists(path):
+        # A folder cannot be put in the place of another one in one step.
+        old = path + ".old"
+        shutil.rmtree(old, ignore_errors=True)
+        os.replace(path, old)
+        os.replace(aside, path)
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        os.replace(aside, path)
+
+
+def _write_one_scale(stem: str, ending: str, network, scale: int, options) -> None:
+    frozen = frozen_graph.graph_def(
+        network.session,
+        network.config,
+        scale,
+        options.size,
+        options.output,
+        options.first_output,
+    )
+    info = about.information(network, (scale,), options)
+    about.write(stem + ending, info)
+    if ending == ".onnx":
+        onnx_model.write(stem + ending, frozen, info)
+    else:
+        frozen_graph.write(stem + ending, frozen)

@@ -1,0 +1,1 @@
+"""Use of a trained network on pictures of any size."""

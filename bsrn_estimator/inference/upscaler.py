@@ -1,0 +1,164 @@
+"""Upscaling pictures of any size with a trained network, in bounded memory."""
+
+import itertools
+from typing import Callable, Iterator, List, Optional, Sequence
+
+import numpy as np
+
+from bsrn_estimator.errors import UserError
+from bsrn_estimator.networks.bands import OUTPUTS
+from bsrn_estimator.pictures.picture import to_uint8
+from bsrn_estimator.pictures.tiling import OVERLAP, Tile, tiles_of
+
+
+def _transformed(lr: np.ndarray, index: int) -> np.ndarray:
+    """One of the eight flips and rotations of [height, width, channels]; 0 leaves it as it is."""
+    if index & 1:
+        lr = lr[::-1]
+    if index & 2:
+        lr = lr[:, ::-1]
+    return lr.transpose(1, 0, 2) if index & 4 else lr
+
+
+def _restored(hr: np.ndarray, index: int) -> np.ndarray:
+    """Undoes `_transformed`."""
+    if index & 4:
+        hr = hr.transpose(1, 0, 2)
+    if index & 2:
+        hr = hr[:, ::-1]
+    return hr[::-1] if index & 1 else hr
+
+
+class Upscaler:
+    """Upscales pictures tile by tile; holds a session until it is closed.
+
+    Args:
+      network: a `trained.TrainedNetwork` or `exported.ExportedNetwork`: anything with `scales`,
+        `fixed_shape` (height, width, or None), `tile(scale)`, the side of a tile, and
+        `open(scales, output, first_output) -> (names, run, close)`, where `run(lr, scale)` maps
+        float32 [1, height, width, 3] in 0..255 to a list of float32
+        [1, s * height, s * width, 3], one for each of `names`.
+      output: "ensemble", the weighted mean of all outputs; "last", the output after the last
+        recursion; "all", the ensemble followed by each output.
+      tile: height and width of a tile in LR pixels; None takes what keeps memory under 1 GB.
+      overlap: context around what a tile keeps, in LR pixels.
+      first_output: leaves the outputs of smaller index, which weigh least, out of the ensemble.
+      self_ensemble: takes the mean over the eight flips and rotations of each tile, which takes
+        eight times as long.
+      scales: the scales to make ready; None for all that the network has.
+
+    Raises:
+      UserError: `output` is not one of the three, or the network cannot give it or a scale.
+    """
+
+    def __init__(
+        self,
+        network,
+        output: str = "ensemble",
+        tile: Optional[int] = None,
+        overlap: int = OVERLAP,
+        first_output: int = 0,
+        self_ensemble: bool = False,
+        scales: Optional[Sequence[int]] = None,
+    ) -> None:
+        if output not in OUTPUTS:
+            raise UserError("--output takes %s, not %s" % (" or ".join(OUTPUTS), output))
+        self.scales = tuple(network.scales if scales is None else scales)
+        for scale in self.scales:
+            _require_scale(scale, network.scales)
+        self._tile, self._overlap, self._fixed = tile, overlap, network.fixed_shape
+        self._network_tile = network.tile
+        self._transforms = 8 if self_ensemble else 1
+        self._check_transforms(network.fixed_shape)
+        self.names, self._run, self._close = network.open(self.scales, output, first_output)
+
+    def _check_transforms(self, shape) -> None:
+        if self._transforms > 1 and shape and shape[0] != shape[1]:
+            raise UserError(
+                "--self_ensemble turns tiles by 90 degrees, and this exported model takes %d x %d "
+                "pixels only; use a square or free shape" % shape
+            )
+
+    def close(self) -> None:
+        """Ends the session."""
+        self._close()
+
+    def __enter__(self) -> "Upscaler":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    def _tiles(self, height: int, width: int, scale: int) -> List[Tile]:
+        _require_scale(scale, self.scales)
+        if self._fixed:
+            if height < self._fixed[0] or width < self._fixed[1]:
+                raise UserError(
+                    "the picture of %d x %d pixels is smaller than the %d x %d that this exported "
+                    "model takes; export one with a free shape" % ((height, width) + self._fixed)
+                )
+            size = self._fixed
+        else:
+            size = 2 * (self._tile or max(self._network_tile(scale), 4 * self._overlap),)
+        return tiles_of(height, width, size, self._overlap)
+
+    def tiles(self, height: int, width: int, scale: int) -> int:
+        """How many tiles a picture of this size takes."""
+        return len(self._tiles(height, width, scale))
+
+    def _tile_pictures(self, lr: np.ndarray, scale: int) -> List[np.ndarray]:
+        """All outputs for one tile: [h, w, 3] to a list of float32 [s * h, s * w, 3]."""
+        totals = None
+        for index in range(self._transforms):
+            turned = np.ascontiguousarray(_transformed(lr, index)[None], dtype=np.float32)
+            pictures = [_restored(hr[0], index) for hr in self._run(turned, scale)]
+            if totals is None:
+                totals = pictures
+            else:
+                totals = [total + picture for total, picture in zip(totals, pictures)]
+        return [total / self._transforms for total in totals] if self._transforms > 1 else totals
+
+    def bands(
+        self,
+        lr: np.ndarray,
+        scale: int,
+        convert: Callable[[np.ndarray], np.ndarray] = to_uint8,
+        on_tile: Callable[[], None] = lambda: None,
+    ) -> Iterator[List[np.ndarray]]:
+        """The upscaled picture from top to bottom, one row of tiles at a time.
+
+        Args:
+          lr: [height, width, 3], RGB in 0..255, any dtype.
+          scale: one of `scales`.
+          convert: applied to what is kept of each tile, float32 [h, w, 3] in 0..255.
+          on_tile: called after each tile.
+
+        Yields:
+          For each of `names`, [rows, scale * width, ...], as `convert` makes it.
+        """
+        tiles = self._tiles(lr.shape[0], lr.shape[1], scale)
+        for _, row in itertools.groupby(tiles, key=lambda tile: tile.rows):
+            kept = [[] for _ in self.names]
+            for tile in row:
+                for parts, picture in zip(kept, self._tile_pictures(tile.cut(lr), scale)):
+                    parts.append(convert(tile.kept(picture, scale)))
+                on_tile()
+            yield [parts[0] if len(parts) == 1 else np.concatenate(parts, 1) for parts in kept]
+
+    def upscale(self, lr: np.ndarray, scale: int) -> np.ndarray:
+        """The first of the outputs for one picture held in memory.
+
+        Args:
+          lr: [height, width, 3], RGB in 0..255, any dtype.
+          scale: one of `scales`.
+
+        Returns:
+          float32 [scale * height, scale * width, 3], neither rounded nor clipped.
+        """
+        return np.concatenate([band[0] for band in self.bands(lr, scale, convert=np.asarray)])
+
+
+def _require_scale(scale: int, scales: Sequence[int]) -> None:
+    if scale not in scales:
+        known = ", ".join("x%d" % known for known in scales)
+        raise UserError("--scales=%d: this network has %s" % (scale, known))

@@ -1,0 +1,1 @@
+"""The networks: what they compute, what they learn from, what they cost."""

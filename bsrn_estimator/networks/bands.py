@@ -1,0 +1,144 @@
+"""The ensemble of a picture, one output after the other and each in bands of rows.
+
+So neither the features of all outputs nor HR features of the whole picture ever stand at once. The
+recursions see far, but upscaling does not: a pixel of the result depends on the features of its LR
+pixel and of the two around it. So a recursion runs over the whole picture, whose features are
+small, and upscaling over bands of rows, computed two rows wider on each side, which is exact.
+"""
+
+from typing import List, Sequence, Tuple
+
+from bsrn_estimator.compat import tf
+from bsrn_estimator.config import Config
+from bsrn_estimator.errors import UserError
+from bsrn_estimator.networks import bsrn_layers as layers
+
+OUTPUTS = ("ensemble", "last", "all")
+
+# Three convolutions of 3x3 at 1, 2 and 4 times the size, and a last one, reach less than this.
+_MARGIN = 2
+# 64 channels of so many pixels take 67 MB as float32, of which four or five stand at a time.
+BAND_HR_PIXELS = 2**18
+
+
+def ensemble(
+    lr, scale: int, config: Config, first_output: int = 0, band_hr_pixels: int = BAND_HR_PIXELS
+):
+    """The mean of the outputs, weighted by 2^recursion, as `layers.ensemble`, in less memory.
+
+    Each output becomes a picture by itself: the last convolution, 2 to 3 % of the work, is not
+    shared, as that would keep the features of every output until the end.
+
+    Args:
+      lr: [batch, height, width, 3], RGB in 0..255, any dtype.
+      scale: one of the scales of the network.
+      config: the hyper-parameters.
+      first_output: leaves the outputs of smaller index out of the mean.
+      band_hr_pixels: pixels of the result that are computed at a time, about.
+
+    Returns:
+      float32 [batch, scale * height, scale * width, 3], neither rounded nor clipped.
+    """
+
+    def next_output(carried):
+        for _ in range(config.recursion_frequency):
+            carried = layers.recursion(carried, config)
+        return carried
+
+    def picture_of(carried):
+        return picture(layers.features_of(carried, config), scale, config, band_hr_pixels)
+
+    decay = 2.0**-config.recursion_frequency
+    outputs = len(config.output_recursions) - first_output
+    carried = layers.start(lr, config)
+    for _ in range(first_output + 1):
+        carried = next_output(carried)
+
+    def add_output(index, carried, total):
+        carried = next_output(carried)
+        return index + 1, carried, picture_of(carried) + decay * total
+
+    _, _, total = tf.while_loop(
+        lambda index, *_: index < outputs,
+        add_output,
+        [tf.constant(1), carried, picture_of(carried)],
+        parallel_iterations=1,
+        back_prop=False,
+    )
+    return total / sum(decay**index for index in range(outputs))
+
+
+def picture(features, scale: int, config: Config, band_hr_pixels: int = BAND_HR_PIXELS):
+    """The picture that the features of one output stand for, upscaled in bands.
+
+    Args:
+      features: float32 [batch, height, width, conv_features], one of what `layers.trunk` returned.
+      scale: one of the scales of the network.
+      config: the hyper-parameters.
+      band_hr_pixels: pixels of the result that are computed at a time, about.
+
+    Returns:
+      float32 [batch, scale * height, scale * width, 3], neither rounded nor clipped.
+    """
+    batch, height, width = tf.unstack(tf.shape(features)[:3])
+    rows = tf.maximum(band_hr_pixels // (scale**2 * batch * width), 2 * _MARGIN)
+    count = -tf.floordiv(-height, rows)
+    # Built once outside of the loop, where variables may be made; this part never runs.
+    layers.outputs_of([features], scale, config)
+
+    def band(index):
+        begin, end = index * rows, tf.minimum((index + 1) * rows, height)
+        first, last = tf.maximum(begin - _MARGIN, 0), tf.minimum(end + _MARGIN, height)
+        (result,) = layers.outputs_of([features[:, first:last]], scale, config)
+        result = result[:, scale * (begin - first) : scale * (end - first)]
+        return tf.transpose(result, [1, 0, 2, 3])
+
+    bands = tf.TensorArray(
+        tf.float32, count, infer_shape=False, element_shape=[None, None, None, 3]
+    )
+    _, bands = tf.while_loop(
+        lambda index, _: index < count,
+        lambda index, bands: (index + 1, bands.write(index, band(index))),
+        [tf.constant(0), bands],
+        parallel_iterations=1,
+        back_prop=False,
+    )
+    result = tf.transpose(bands.concat(), [1, 0, 2, 3])
+    sides = [None if side is None else scale * side for side in features.shape.as_list()[1:3]]
+    result.set_shape([features.shape.as_list()[0]] + sides + [3])
+    return result
+
+
+def pictures(lr, scale: int, config: Config, output: str, first_output: int = 0) -> List:
+    """The tensors that an output setting of `upscale.Upscaler` stands for.
+
+    Args:
+      lr: float32 [batch, height, width, 3], RGB in 0..255.
+      scale: one of `config.scales`.
+      config: the hyper-parameters.
+      output: "ensemble", "last" or "all".
+      first_output: leaves the outputs of smaller index out of the ensemble.
+
+    Returns:
+      A list of float32 [batch, scale * height, scale * width, 3], neither rounded nor clipped.
+
+    Raises:
+      UserError: there is no output of index `first_output`.
+    """
+    last = len(config.output_recursions) - 1
+    if not 0 <= first_output <= last:
+        raise UserError("--first_output must be from 0 to %d, not %d" % (last, first_output))
+    if output == "ensemble":
+        return [ensemble(lr, scale, config, first_output)]
+    if output == "last":
+        return [ensemble(lr, scale, config, last)]
+    singles = [picture(part, scale, config) for part in layers.trunk(lr, config)]
+    weights = config.output_weights[first_output:]
+    weighted = [weight * single for weight, single in zip(weights, singles[first_output:])]
+    return [tf.add_n(weighted) / sum(weights)] + singles
+
+
+def output_names(output: str, recursions: Sequence[int]) -> Tuple[str, ...]:
+    """Names of the pictures that an output setting gives; see `upscale.Upscaler`."""
+    each = tuple("recursion_%02d" % recursion for recursion in recursions)
+    return {"ensemble": ("ensemble",), "last": each[-1:], "all": ("ensemble",) + each}[output]

@@ -1,0 +1,1 @@
+"""Pictures in files and in memory: decoding, names, bicubic resizing, tiles, PNG."""

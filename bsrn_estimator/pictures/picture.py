@@ -1,0 +1,133 @@
+"""Pictures with all that a result keeps: grey or colour, 8 or 16 bit, alpha, colour profile.
+
+`decoding` says what a file becomes; several frames or pages are refused, but for the previews in a
+JPEG. No EXIF data is kept but the orientation, which is applied.
+"""
+
+from typing import Iterator, NamedTuple, Optional
+
+import numpy as np
+
+from bsrn_estimator.pictures import decoding
+from bsrn_estimator.pictures.imresize import enlarge
+
+# Rec. ITU-R BT.601: weights of R, G, B in a grey value.
+_GREY_WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)
+# Bicubic enlargement looks at two pixels on each side.
+_BICUBIC_MARGIN = 3
+
+
+class Picture(NamedTuple):
+    """A decoded picture.
+
+    Attributes:
+      colours: uint8 or uint16 [height, width, 1 or 3], grey or RGB.
+      alpha: the same dtype, [height, width, 1]; None where all is opaque and the file has none.
+      icc_profile: the colour profile; None where there is none that fits.
+    """
+
+    colours: np.ndarray
+    alpha: Optional[np.ndarray] = None
+    icc_profile: Optional[bytes] = None
+
+    @property
+    def bits(self) -> int:
+        """8 or 16."""
+        return 8 * self.colours.dtype.itemsize
+
+    def rgb(self) -> np.ndarray:
+        """The picture as the network takes it: [height, width, 3] in 0..255, uint8 or float32."""
+        colours = self.colours
+        if self.bits == 16:
+            colours = colours.astype(np.float32) / np.float32(257)
+        return np.broadcast_to(colours, colours.shape[:2] + (3,))
+
+    def store(self, rgb: np.ndarray) -> np.ndarray:
+        """Pixels of the network as this picture stores them, rounded and clipped.
+
+        Args:
+          rgb: float32 [height, width, 3] in 0..255.
+
+        Returns:
+          [height, width, 1 or 3], of the dtype of `colours`.
+        """
+        if self.colours.shape[2] == 1:
+            rgb = (rgb @ _GREY_WEIGHTS)[..., np.newaxis]
+        return _rounded(rgb * (257 if self.bits == 16 else 1), self.colours.dtype)
+
+
+def _rounded(values: np.ndarray, dtype) -> np.ndarray:
+    return np.clip(np.rint(values), 0, np.iinfo(dtype).max).astype(dtype)
+
+
+def read_picture(
+    source: decoding.Source,
+    max_pixels: int = decoding.MAX_PIXELS,
+    name: Optional[str] = None,
+) -> Picture:
+    """Decodes a picture.
+
+    Args:
+      source: path of a regular file, or the file's bytes.
+      max_pixels: the most pixels that its header may announce.
+      name: what messages call the picture; by default the path.
+
+    Raises:
+      UserError: it cannot be read, is too large, damaged, or has several frames.
+    """
+    pixels, profile = decoding.decode(source, max_pixels, name, several=False)
+    channels = 3 if pixels.shape[2] > 2 else 1
+    alpha = pixels[..., channels:] if pixels.shape[2] > channels else None
+    return Picture(pixels[..., :channels], alpha, profile)
+
+
+def enlarged_rows(pixels: np.ndarray, scale: int, begin: int, end: int) -> np.ndarray:
+    """Rows of the bicubic enlargement (MATLAB's) of a picture, without making all of it.
+
+    Args:
+      pixels: uint8 or uint16 [height, width, channels].
+      scale: the factor.
+      begin: first LR row.
+      end: the LR row after the last.
+
+    Returns:
+      The same dtype, [scale * (end - begin), scale * width, channels].
+    """
+    first = max(begin - _BICUBIC_MARGIN, 0)
+    part = pixels[first : end + _BICUBIC_MARGIN]
+    if part.dtype == np.uint16:
+        enlarged = _rounded(enlarge(part.astype(np.float64), scale), np.uint16)
+    else:
+        enlarged = enlarge(part, scale)
+    return enlarged[scale * (begin - first) : scale * (end - first)]
+
+
+def enlarged_bands(pixels: np.ndarray, scale: int, rows: int = 64) -> Iterator[np.ndarray]:
+    """The bicubic enlargement from top to bottom, `rows` LR rows at a time."""
+    for begin in range(0, len(pixels), rows):
+        yield enlarged_rows(pixels, scale, begin, min(begin + rows, len(pixels)))
+
+
+def with_alpha(
+    colours: np.ndarray, picture: Picture, scale: int, begin: int, end: int
+) -> np.ndarray:
+    """HR rows of colours with the alpha of a picture behind them, enlarged bicubically.
+
+    Args:
+      colours: [scale * (end - begin), scale * width, 1 or 3].
+      picture: where they come from.
+      scale: the factor.
+      begin: first LR row.
+      end: the LR row after the last.
+
+    Returns:
+      `colours`, with one channel more if the picture has alpha.
+    """
+    if picture.alpha is None:
+        return colours
+    return np.concatenate([colours, enlarged_rows(picture.alpha, scale, begin, end)], axis=2)
+
+
+def to_uint8(picture: np.ndarray) -> np.ndarray:
+    """Rounds and clips a picture in 0..255."""
+    return np.clip(np.rint(picture), 0, 255).astype(np.uint8)

@@ -1,0 +1,1 @@
+"""Huawei Ascend, through npu_bridge."""

@@ -1,0 +1,286 @@
+"""The flags of a run on Ascend, checked in Python: the native layer ends the process instead."""
+
+import dataclasses
+import json
+import os
+import re
+from typing import Any, Callable, Dict, Optional
+
+from absl import flags as absl_flags
+
+from bsrn_estimator import files
+from bsrn_estimator.errors import UserError
+from bsrn_estimator.platforms.npu import bridge
+
+PRECISION_MODES = (
+    "allow_mix_precision",
+    "must_keep_origin_dtype",
+    "allow_fp32_to_fp16",
+    "force_fp16",
+    "force_fp32",
+    "cube_fp16in_fp32out",
+    "allow_mix_precision_fp16",
+    "allow_mix_precision_bf16",
+    "allow_fp32_to_bf16",
+)
+# What the mode needs is in later builds only; these came with `modify_mixlist` or after it.
+_LATER_MODES = {
+    "force_fp32": "op_precision_mode",
+    "cube_fp16in_fp32out": "op_precision_mode",
+    "allow_mix_precision_fp16": "precision_mode_v2",
+    "allow_mix_precision_bf16": "precision_mode_v2",
+    "allow_fp32_to_bf16": "precision_mode_v2",
+}
+EVALUATE_ON = ("host", "npu")
+_AUTO_TUNE = ("RL,GA", "GA,RL", "RL", "GA")
+_AOE_MODES = ("1", "2", "4", "mdat")
+_DUMP_STEPS = re.compile(r"\d+(-\d+)?(\|\d+(-\d+)?){0,99}")
+_FLAGS = (
+    "precision_mode",
+    "loss_scale",
+    "iterations_per_loop",
+    "device_id",
+    "evaluate_on",
+    "auto_tune",
+    "aoe_mode",
+    "tuning_dir",
+    "profiling_dir",
+    "overflow_dump_dir",
+    "data_dump_dir",
+    "data_dump_steps",
+)
+
+
+def define_flags() -> None:
+    """Defines the flags that only --use_npu knows; once a process."""
+    absl_flags.DEFINE_enum(
+        "precision_mode",
+        "allow_mix_precision",
+        PRECISION_MODES,
+        "NPU: how GE chooses between float16 and float32; later builds know more of them",
+    )
+    absl_flags.DEFINE_string(
+        "loss_scale",
+        "none",
+        "NPU: none; fixed:N, the loss times N; or dynamic, from 2^32 down by halves on overflow",
+    )
+    absl_flags.DEFINE_integer(
+        "iterations_per_loop", 1, "NPU: steps made on the device in one run of the session"
+    )
+    absl_flags.DEFINE_integer(
+        "device_id", None, "NPU: which card to use; by default DEVICE_ID of the environment, or 0"
+    )
+    absl_flags.DEFINE_enum(
+        "evaluate_on",
+        "host",
+        EVALUATE_ON,
+        "NPU: evaluates on the host's CPU, or on the card in tiles of a few fixed shapes",
+    )
+    absl_flags.DEFINE_string(
+        "auto_tune", None, "NPU, builds up to 2022: RL,GA, RL or GA, tunes operators while training"
+    )
+    absl_flags.DEFINE_string(
+        "aoe_mode", None, "NPU, builds from 2022 on: 1, 2, 4 or mdat, tunes graph and operators"
+    )
+    absl_flags.DEFINE_string(
+        "tuning_dir", None, "NPU: folder for what --auto_tune or --aoe_mode finds; made if missing"
+    )
+    absl_flags.DEFINE_string("profiling_dir", None, "NPU: profiles training into this folder")
+    absl_flags.DEFINE_string(
+        "overflow_dump_dir", None, "NPU: writes operators that overflow into this folder"
+    )
+    absl_flags.DEFINE_string(
+        "data_dump_dir", None, "NPU: writes inputs and outputs of all operators into this folder"
+    )
+    absl_flags.DEFINE_string(
+        "data_dump_steps", "0", "NPU: which steps --data_dump_dir writes, such as 0|5|10-20"
+    )
+
+
+def refuse_given(flags) -> None:
+    """Raises UserError where a flag of this file is given without --use_npu."""
+    for name in _FLAGS:
+        if name in flags and flags[name].present:
+            raise UserError("--%s is for --use_npu; add that, or leave it out" % name)
+
+
+@dataclasses.dataclass(frozen=True)
+class NpuOptions:
+    """How a run uses the NPU; the fields are the flags of the same name.
+
+    Raises:
+      UserError: a value is not one that the flag takes, or two flags exclude each other.
+    """
+
+    precision_mode: str = "allow_mix_precision"
+    loss_scale: str = "none"
+    iterations_per_loop: int = 1
+    device_id: Optional[int] = None
+    evaluate_on: str = "host"
+    auto_tune: Optional[str] = None
+    aoe_mode: Optional[str] = None
+    tuning_dir: Optional[str] = None
+    profiling_dir: Optional[str] = None
+    overflow_dump_dir: Optional[str] = None
+    data_dump_dir: Optional[str] = None
+    data_dump_steps: str = "0"
+
+    @classmethod
+    def from_flags(cls, flags) -> "NpuOptions":
+        """The options that parsed absl flags describe."""
+        return cls(**{name: getattr(flags, name) for name in _FLAGS})
+
+    def __post_init__(self) -> None:
+        for holds, message in self._rules():
+            if not holds:
+                raise UserError(message)
+
+    def _rules(self):
+        yield (
+            self.precision_mode in PRECISION_MODES,
+            "--precision_mode takes one of %s, not %s"
+            % (", ".join(PRECISION_MODES), self.precision_mode),
+        )
+        yield (
+            re.fullmatch(r"none|dynamic|fixed:[1-9][0-9]*", self.loss_scale),
+            "--loss_scale takes none, dynamic or fixed:N with N at least 1, not %s"
+            % self.loss_scale,
+        )
+        yield (
+            self.iterations_per_loop >= 1,
+            "--iterations_per_loop must be at least 1, not %d" % self.iterations_per_loop,
+        )
+        yield (
+            self.device_id is None or self.device_id >= 0,
+            "--device_id must be at least 0, not %s" % self.device_id,
+        )
+        yield (
+            self.evaluate_on in EVALUATE_ON,
+            "--evaluate_on takes %s, not %s" % (" or ".join(EVALUATE_ON), self.evaluate_on),
+        )
+        yield (
+            self.auto_tune in (None,) + _AUTO_TUNE,
+            "--auto_tune takes %s, not %s" % (" or ".join(_AUTO_TUNE), self.auto_tune),
+        )
+        yield (
+            self.aoe_mode in (None,) + _AOE_MODES,
+            "--aoe_mode takes %s, not %s" % (" or ".join(_AOE_MODES), self.aoe_mode),
+        )
+        yield (
+            not (self.auto_tune and self.aoe_mode),
+            "--auto_tune and --aoe_mode exclude each other; give the one that your build has",
+        )
+        yield (
+            bool(self.tuning_dir) == bool(self.auto_tune or self.aoe_mode),
+            "--tuning_dir goes with --auto_tune or --aoe_mode, which need it; give both or neither",
+        )
+        yield (
+            not (self.overflow_dump_dir and self.data_dump_dir),
+            "--overflow_dump_dir and --data_dump_dir exclude each other; give one a run",
+        )
+        yield (
+            _DUMP_STEPS.fullmatch(self.data_dump_steps),
+            "--data_dump_steps takes steps such as 0|5|10-20, at most 100 of them, not %s"
+            % self.data_dump_steps,
+        )
+
+    @property
+    def fixed_loss_scale(self) -> Optional[int]:
+        """N of `--loss_scale=fixed:N`, or None."""
+        kind, _, number = self.loss_scale.partition(":")
+        return int(number) if kind == "fixed" else None
+
+    def run_config_arguments(self, accepts: Callable[[str], bool]) -> Dict[str, Any]:
+        """What these options say to NPURunConfig; makes the folders that they name.
+
+        Args:
+          accepts: whether the constructor of this build takes an argument of that name.
+
+        Raises:
+          UserError: the build cannot serve a flag, or a folder cannot be written.
+        """
+        arguments = {
+            "iterations_per_loop": self.iterations_per_loop,
+            "precision_mode": self._precision_mode(accepts),
+            "hcom_parallel": True,
+            # The pipeline feeds a queue of the device; its own steps all stay on the host, since
+            # it ends in a prefetch.
+            "enable_data_pre_proc": True,
+        }
+        if self.device_id is not None:
+            arguments["session_device_id"] = self.device_id
+        arguments.update(self._tuning(accepts))
+        arguments.update(self._diagnosis())
+        return arguments
+
+    def _precision_mode(self, accepts) -> str:
+        needed = _LATER_MODES.get(self.precision_mode)
+        if needed and not accepts(needed):
+            raise UserError(
+                "this build of npu_bridge does not know --precision_mode=%s; use "
+                "allow_mix_precision, must_keep_origin_dtype, allow_fp32_to_fp16 or force_fp16"
+                % self.precision_mode
+            )
+        return self.precision_mode
+
+    def _tuning(self, accepts) -> Dict[str, Any]:
+        if not self.tuning_dir:
+            return {}
+        flag, argument, value, other = (
+            ("auto_tune", "auto_tune_mode", self.auto_tune, "aoe_mode=2")
+            if self.auto_tune
+            else ("aoe_mode", "aoe_mode", self.aoe_mode, "auto_tune=RL,GA")
+        )
+        if not accepts(argument):
+            raise UserError(
+                "this build of npu_bridge has no %s, which --%s needs; try --%s"
+                % (argument, flag, other)
+            )
+        folder = writable_folder("tuning_dir", self.tuning_dir)
+        if flag == "auto_tune":
+            # Where the tuner of these builds looks for its knowledge and leaves it.
+            os.environ["TUNE_BANK_PATH"] = folder
+            return {argument: value}
+        return {argument: value, "work_path": folder}
+
+    def _diagnosis(self) -> Dict[str, Any]:
+        arguments = {}
+        if self.profiling_dir:
+            folder = writable_folder("profiling_dir", self.profiling_dir)
+            wanted = {"output": folder, "training_trace": "on", "task_trace": "on"}
+            wanted.update(fp_point="", bp_point="")
+            profiling = bridge.symbol("ProfilingConfig")
+            arguments["profiling_config"] = profiling(
+                enable_profiling=True, profiling_options=json.dumps(wanted)
+            )
+        dump = bridge.symbol("DumpConfig") if self._dump_dir() else None
+        if self.overflow_dump_dir:
+            folder = writable_folder("overflow_dump_dir", self.overflow_dump_dir)
+            arguments["dump_config"] = dump(
+                enable_dump_debug=True, dump_path=folder, dump_debug_mode="all"
+            )
+        elif self.data_dump_dir:
+            folder = writable_folder("data_dump_dir", self.data_dump_dir)
+            arguments["dump_config"] = dump(
+                enable_dump=True,
+                dump_path=folder,
+                dump_step=self.data_dump_steps,
+                dump_mode="all",
+            )
+        return arguments
+
+    def _dump_dir(self) -> Optional[str]:
+        return self.overflow_dump_dir or self.data_dump_dir
+
+
+def writable_folder(flag: str, path: str) -> str:
+    """The absolute path of the folder that a flag names, made where it is missing.
+
+    Raises:
+      UserError: it cannot be made, read or written.
+    """
+    path = os.path.abspath(path)
+    files.make_folder(path, "--%s=%s" % (flag, path))
+    if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+        raise UserError("--%s=%s cannot be read and written; name another folder" % (flag, path))
+    return path

@@ -1,0 +1,233 @@
+"""Huawei Ascend: training through npu_bridge, evaluation on the host.
+
+Importing this module imports nothing of npu_bridge; making an `NpuPlatform` does.
+"""
+
+import contextlib
+import functools
+import logging
+from typing import ContextManager, Iterable, Optional
+
+from bsrn_estimator.checkpoints import contents
+from bsrn_estimator.compat import tf
+from bsrn_estimator.errors import UserError
+from bsrn_estimator.platforms.base import Platform, RunOptions
+from bsrn_estimator.platforms.npu import bridge, graph_check
+from bsrn_estimator.platforms.npu import environment as npu_environment
+from bsrn_estimator.platforms.npu import evaluation as npu_evaluation
+from bsrn_estimator.platforms.npu import steps as npu_steps
+from bsrn_estimator.platforms.npu.environment import Ranks
+from bsrn_estimator.platforms.npu.options import NpuOptions, define_flags, refuse_given
+
+__all__ = ["NpuPlatform", "define_flags", "refuse_given"]
+
+# What nearly every published script for the NPU starts dynamic loss scaling with.
+_DYNAMIC_SCALE = 2**32
+_RAISE_AFTER_STEPS = 1000
+_LOWER_AFTER_OVERFLOWS = 2
+_LOWER_BY = 0.5
+# Kept by npu_bridge whatever it is told, until the builds of late 2023.
+_CHECKPOINTS_KEPT = 5
+
+
+class NpuPlatform(Platform):
+    """Trains on one Ascend NPU a process, or on several processes that average gradients.
+
+    Args:
+      options: how the run uses the NPU.
+      ranks: this process among the others.
+
+    Raises:
+      UserError: npu_bridge is not installed or does not load.
+    """
+
+    name = "npu"
+    default_schedule = "joint"
+    strings_in_batches = False
+
+    def __init__(self, options: NpuOptions, ranks: Optional[Ranks] = None) -> None:
+        ranks = ranks or Ranks()
+        self.rank, self.rank_size = ranks.rank, ranks.rank_size
+        self._options = options
+        self._run_config_class = bridge.symbol("NPURunConfig")
+        self._estimator_class = bridge.symbol("NPUEstimator")
+
+    @classmethod
+    def from_flags(cls, flags) -> "NpuPlatform":
+        """The platform that the command line and the environment describe.
+
+        Raises:
+          UserError: a flag or a variable is wrong, or npu_bridge is not there.
+        """
+        if flags.replicas > 1 or flags.mixed_precision:
+            raise UserError(
+                "--replicas and --mixed_precision are for GPUs; with --use_npu several cards are "
+                "started by scripts/run_npu_8p.sh, and precision is --precision_mode"
+            )
+        options = NpuOptions.from_flags(flags)
+        return cls(options, npu_environment.prepare())
+
+    def check_steps(self, start_step: int, train_steps: int, save_steps: int) -> None:
+        npu_steps.check_loop(self._options.iterations_per_loop, start_step, train_steps, save_steps)
+
+    def check_step(self, fetches: Iterable) -> None:
+        """Raises UserError where the graph breaks the rules of what the NPU runs whole."""
+        graph_check.check(fetches)
+
+    def training_estimator(self, model_fn, options: RunOptions) -> "tf.estimator.Estimator":
+        """The NPUEstimator; rank 0 alone saves.
+
+        Raises:
+          UserError: the installed build cannot serve a flag, or the checkpoint that training would
+            go on from was made without this loss scaling.
+        """
+        _check_checkpoint(options.model_dir, self._options.loss_scale == "dynamic")
+        if options.keep_checkpoint_max != _CHECKPOINTS_KEPT:
+            logging.warning(
+                "most builds of npu_bridge keep %d checkpoints and overlook --keep_checkpoint_max",
+                _CHECKPOINTS_KEPT,
+            )
+        arguments = self._options.run_config_arguments(self._accepts)
+        config = self._run_config_class(
+            model_dir=options.model_dir,
+            tf_random_seed=options.seed,
+            save_summary_steps=0,
+            save_checkpoints_steps=options.save_checkpoints_steps if self.rank == 0 else 0,
+            keep_checkpoint_max=options.keep_checkpoint_max,
+            # Else a line every so many steps fetches a variable of its own: a second compilation.
+            log_step_count_steps=None,
+            # Made anew for each estimator, since npu_bridge adds its passes to it in place.
+            session_config=super().session_config(options),
+            **arguments,
+        )
+        return self._estimator_class(model_fn=model_fn, model_dir=options.model_dir, config=config)
+
+    def saver_hook(self, options: RunOptions) -> None:
+        """None: the NPUEstimator has a saver of its own."""
+
+    def evaluation_estimator(self, model_fn, options: RunOptions) -> "tf.estimator.Estimator":
+        """A plain Estimator on the host's CPU: whole pictures have any size."""
+        return tf.estimator.Estimator(model_fn, config=self.run_config(options))
+
+    @contextlib.contextmanager
+    def evaluation_network(self, network, names, run: RunOptions, checkpoint: str, scaffold):
+        """The network in the graph on the host, or with --evaluate_on=npu on the card.
+
+        Raises:
+          UserError: the card is asked for, and the checkpoint has no step.
+        """
+        if self._options.evaluate_on == "host":
+            yield network
+            return
+        if contents.describe(checkpoint).global_step is None:
+            raise UserError(
+                "%s has no global_step, which evaluation on the card needs; give "
+                "--evaluate_on=host" % checkpoint
+            )
+        card = npu_evaluation.CardNetwork(
+            lambda model_fn: self._predicting_estimator(model_fn, run),
+            network,
+            checkpoint,
+            scaffold,
+        )
+        try:
+            yield functools.partial(npu_evaluation.in_graph, card, names)
+        finally:
+            card.close()
+
+    def _predicting_estimator(self, model_fn, options: RunOptions):
+        """An NPUEstimator that only predicts: nothing of the flags of training but precision."""
+        plain = NpuOptions(
+            precision_mode=self._options.precision_mode, device_id=self._options.device_id
+        )
+        session_config = Platform.session_config(self, options)
+        # Waits for tiles, and is waited for: not in the threads that all sessions share.
+        session_config.use_per_session_threads = True
+        session_config.inter_op_parallelism_threads = 4
+        config = self._run_config_class(
+            model_dir=options.model_dir,
+            save_checkpoints_steps=0,
+            session_config=session_config,
+            **plain.run_config_arguments(self._accepts),
+        )
+        return self._estimator_class(model_fn=model_fn, model_dir=options.model_dir, config=config)
+
+    def session_config(self, options: RunOptions) -> "tf.ConfigProto":
+        config = super().session_config(options)
+        config.device_count["GPU"] = 0
+        return config
+
+    def wrap_optimizer(self, optimizer):
+        """Averages gradients over the ranks, and around that scales the loss where asked to.
+
+        The gradients that come out are averaged and unscaled, so they can be clipped.
+        """
+        averaging = bridge.symbol("NPUDistributedOptimizer")(optimizer)
+        manager = self._loss_scale_manager()
+        if manager is None:
+            return averaging
+        scaling = bridge.symbol("NPULossScaleOptimizer")(
+            averaging, manager, is_distributed=self.rank_size > 1
+        )
+        return _EarlySlots(scaling, optimizer)
+
+    def loss_scope(self) -> ContextManager:
+        """A context in which operations keep float32 under mixed precision."""
+        if self._options.precision_mode.startswith("allow_mix_precision"):
+            return bridge.symbol("keep_dtype_scope")()
+        return contextlib.nullcontext()
+
+    def _loss_scale_manager(self):
+        fixed = self._options.fixed_loss_scale
+        if fixed is not None:
+            return bridge.symbol("FixedLossScaleManager")(loss_scale=fixed)
+        if self._options.loss_scale == "dynamic":
+            return bridge.symbol("ExponentialUpdateLossScaleManager")(
+                init_loss_scale=_DYNAMIC_SCALE,
+                incr_every_n_steps=_RAISE_AFTER_STEPS,
+                decr_every_n_nan_or_inf=_LOWER_AFTER_OVERFLOWS,
+                decr_ratio=_LOWER_BY,
+            )
+        return None
+
+    def _accepts(self, name: str) -> bool:
+        return bridge.accepts(self._run_config_class, name)
+
+
+class _EarlySlots:
+    """Loss scaling that leaves the names of Adam's variables as they are without it.
+
+    NPULossScaleOptimizer applies gradients inside a condition; variables first made there would
+    carry its name, and a checkpoint would fit runs with loss scaling only.
+
+    Args:
+      scaling: the NPULossScaleOptimizer.
+      optimizer: the optimizer inside, whose variables are made beforehand.
+    """
+
+    def __init__(self, scaling, optimizer) -> None:
+        self._scaling = scaling
+        self._optimizer = optimizer
+
+    def compute_gradients(self, *args, **kwargs):
+        """Averaged and unscaled gradients, as (gradient, variable) pairs."""
+        return self._scaling.compute_gradients(*args, **kwargs)
+
+    def apply_gradients(self, grads_and_vars, global_step=None, name=None):
+        """The operation that makes the step, or none of it where the device saw an overflow."""
+        pairs = list(grads_and_vars)
+        self._optimizer._create_slots([variable for _, variable in pairs])
+        return self._scaling.apply_gradients(pairs, global_step, name)
+
+
+def _check_checkpoint(model_dir: str, dynamic: bool) -> None:
+    """Refuses to begin dynamic loss scaling in a run that has checkpoints without its state."""
+    newest = tf.train.latest_checkpoint(model_dir)
+    if not (newest and dynamic):
+        return
+    if "loss_scale" not in dict(tf.train.list_variables(newest)):
+        raise UserError(
+            "%s was trained without --loss_scale=dynamic, whose state its checkpoints lack; go on "
+            "with the loss scale it had, or name another --model_dir with --checkpoint=%s"
+            % (model_dir, newest)
+        )

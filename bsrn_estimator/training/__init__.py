@@ -1,0 +1,1 @@
+"""Training: from the start, or the newest checkpoint, to the last step."""

@@ -1,0 +1,47 @@
+"""The best checkpoint: kept when better, whole at any moment, usable as a model folder."""
+
+import json
+
+from bsrn_estimator.checkpoints import best
+from bsrn_estimator.compat import tf
+from bsrn_estimator.config import Config
+
+
+def _metrics(step, *values):
+    scales = {str(scale): {"psnr_y": value} for scale, value in zip((2, 3, 4), values)}
+    return {"global_step": step, "scales": scales}
+
+
+def _checkpoint(folder, step):
+    prefix = folder / ("model.ckpt-%d" % step)
+    for ending in ("index", "data-00000-of-00001"):
+        folder.joinpath("%s.%s" % (prefix.name, ending)).write_text("%s of %d" % (ending, step))
+    return str(prefix)
+
+
+def test_keeps_the_highest_mean_over_scales(tmp_path):
+    config = Config(conv_features=7)
+    kept = []
+    for step, values in ((10, (30.0, 28.0)), (20, (31.0, 26.9)), (30, (30.5, 28.0))):
+        checkpoint = _checkpoint(tmp_path, step)
+        metrics = _metrics(step, *values)
+        kept.append(best.keep_if_best(str(tmp_path), checkpoint, metrics, config))
+    assert kept == [True, False, True]
+    folder = tmp_path / "best"
+    assert json.loads((folder / "best.json").read_text()) == {
+        "global_step": 30,
+        "mean_psnr_y": 29.25,
+        "checkpoint": "model.ckpt-30",
+    }
+    assert Config.load(str(folder)) == config
+    assert tf.train.latest_checkpoint(str(folder)) == str(folder / "model.ckpt-30")
+    assert (folder / "model.ckpt-30.index").read_text() == "index of 30"
+    assert not (folder / "model.ckpt-10.index").exists()
+    assert sorted(p.name for p in tmp_path.iterdir() if "." in p.name and p.is_dir()) == []
+
+
+def test_a_network_without_a_figure_is_never_the_best(tmp_path):
+    checkpoint = _checkpoint(tmp_path, 10)
+    metrics = _metrics(10, 30.0, None)
+    assert not best.keep_if_best(str(tmp_path), checkpoint, metrics, Config())
+    assert not (tmp_path / "best").exists()

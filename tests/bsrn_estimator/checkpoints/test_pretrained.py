@@ -1,0 +1,128 @@
+"""The network that comes with the project: what it is, how good, and that commands find it."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import skimage
+from PIL import Image
+
+from bsrn_estimator.checkpoints import contents, trained
+from bsrn_estimator.checkpoints import files as checkpoint_files
+from bsrn_estimator.evaluation import metrics
+from bsrn_estimator.inference.upscaler import Upscaler
+from bsrn_estimator.networks import complexity
+from bsrn_estimator.pictures import imresize
+from bsrn_estimator.pictures.decoding import read_rgb
+from bsrn_estimator.pictures.picture import to_uint8
+
+SCALES = (2, 3, 4)
+
+
+@pytest.fixture(scope="module")
+def upscaler():
+    with Upscaler(trained.find(checkpoint_files.PRETRAINED)) as upscaler:
+        yield upscaler
+
+
+@pytest.fixture(scope="module")
+def figures(root):
+    """PSNR on Y in dB, as both runtimes gave it: {set: {scale: value}}."""
+    return json.loads((root / "tests/data/pretrained_psnr.json").read_text())
+
+
+def test_it_is_small_and_holds_weights_alone():
+    folder = checkpoint_files.PRETRAINED_FOLDER
+    size = sum(os.path.getsize(os.path.join(folder, name)) for name in os.listdir(folder))
+    assert size <= 1.5e6
+    network = trained.find(checkpoint_files.PRETRAINED)
+    description = contents.describe(network.prefix)
+    assert network.scales == SCALES
+    assert sorted(description.shapes) == description.weights
+    assert description.parameters == complexity.parameters(network.config)
+
+
+def test_the_model_card_has_the_numbers_of_the_network():
+    config = trained.find(checkpoint_files.PRETRAINED).config
+    with open(os.path.join(checkpoint_files.PRETRAINED_FOLDER, "MODEL_CARD.md")) as file:
+        card = file.read()
+    assert format(complexity.parameters(config), ",d") in card
+    for scale in SCALES:
+        adds = complexity.multiply_adds(config, scale, outputs="ensemble")
+        assert "%.1f G" % (adds / 1e9) in card
+
+
+def _photograph(name):
+    return read_rgb(os.path.join(os.path.dirname(skimage.__file__), "data", name))
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_a_photograph_that_it_never_saw(upscaler, figures, scale):
+    hr = _photograph("chelsea.png")
+    hr = hr[: hr.shape[0] // 12 * 12, : hr.shape[1] // 12 * 12]
+    lr = imresize.shrink(hr, scale)
+    psnr = metrics.psnr(hr, to_uint8(upscaler.upscale(lr, scale)), shave=scale)
+    assert psnr == pytest.approx(figures["chelsea"][str(scale)], abs=0.01)
+    assert psnr > metrics.psnr(hr, imresize.enlarge(lr, scale), shave=scale) + 0.5
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_set5(upscaler, figures, shared_dir, scale):
+    values = []
+    for path in sorted((shared_dir / "data/Set5/HR").glob("*.png")):
+        lr = shared_dir / ("data/Set5/LR_bicubic/X%d/%sx%d.png" % (scale, path.stem, scale))
+        result = to_uint8(upscaler.upscale(read_rgb(str(lr)), scale))
+        hr = read_rgb(str(path))[: result.shape[0], : result.shape[1]]
+        values.append(metrics.psnr(hr, result, shave=scale))
+    assert len(values) == 5
+    assert np.mean(values) == pytest.approx(figures["set5"][str(scale)], abs=0.01)
+    # SRCNN as published, with the same protocol.
+    assert np.mean(values) > {2: 36.66, 3: 32.75, 4: 30.48}[scale]
+
+
+def _command(root, folder, *arguments):
+    environment = dict(os.environ, PYTHONPATH=str(root))
+    return subprocess.run(
+        [sys.executable, "-m", "bsrn_estimator.main"] + list(arguments),
+        cwd=str(folder),
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+
+
+@pytest.mark.parametrize("named", [[], ["--checkpoint=pretrained"]])
+def test_predict_takes_it_where_nothing_was_trained(root, tmp_path, upscaler, named):
+    lr = _photograph("chelsea.png")[100:137, 120:161]
+    Image.fromarray(lr).save(str(tmp_path / "eye.png"))
+    # A folder of that name is not what the word means.
+    (tmp_path / "pretrained").mkdir()
+    done = _command(root, tmp_path, "--mode=predict", "--input=eye.png", "--scales=3", *named)
+    assert done.returncode == 0, done.stderr
+    assert "network: " + checkpoint_files.PRETRAINED_FOLDER in done.stdout
+    result = read_rgb(str(tmp_path / "upscaled/x3/eye.png"))
+    expected = to_uint8(upscaler.upscale(lr, 3))
+    assert np.abs(result.astype(int) - expected).max() <= 1
+
+
+def test_export_writes_outside_the_project_and_the_next_command_still_works(root, tmp_path):
+    held = sorted(os.listdir(checkpoint_files.PRETRAINED_FOLDER))
+    for arguments in (["--export_format=frozen", "--scales=2"], ["--export_format=saved_model"]):
+        done = _command(root, tmp_path, "--mode=export", *arguments)
+        assert done.returncode == 0, done.stderr
+    export = tmp_path / "runs/pretrained/export"
+    assert (export / "bsrn_x2.pb").exists()
+    assert (export / "saved_model/1/saved_model.pb").exists()
+    assert not (tmp_path / "runs/bsrn").exists()
+    assert sorted(os.listdir(checkpoint_files.PRETRAINED_FOLDER)) == held
+
+
+def test_what_is_made_of_it_is_not_kept_beside_it():
+    prefix = checkpoint_files.resolve(checkpoint_files.PRETRAINED)
+    assert checkpoint_files.results_folder(prefix) == os.path.join("runs", "pretrained")
+    other = os.path.join("runs", "x", "model.ckpt-7")
+    assert checkpoint_files.results_folder(other) == os.path.join("runs", "x")

@@ -1,0 +1,70 @@
+"""The optimisation step on replicas: on equal batches it is the step of one device."""
+
+import os
+import subprocess
+import sys
+
+# In a process of its own, for the devices of TensorFlow 2.15 are settled once for a process.
+_PROGRAM = """
+import sys
+import numpy as np
+from bsrn_estimator.checkpoints import restoring
+from bsrn_estimator.networks import losses
+from bsrn_estimator.training import optimization
+from bsrn_estimator.compat import TF2, tf
+from tests.support import golden
+
+if TF2:
+    (cpu,) = tf.config.experimental.list_physical_devices("CPU")
+    two = [tf.config.experimental.VirtualDeviceConfiguration() for _ in range(2)]
+    tf.config.experimental.set_virtual_device_configuration(cpu, two)
+tf.logging.set_verbosity(tf.logging.ERROR)
+reference = golden.Golden("single_scale_stateless")
+config = reference.config
+
+
+def model_fn(features, labels, mode):
+    loss, _ = losses.random_loss(features, labels, config)
+    step = tf.train.get_global_step()
+    train_op, _ = optimization.train_op(loss, config, step)
+    start = restoring.initial_weights(
+        reference.checkpoint, config, with_optimizer=True, initial_step=7
+    )
+    return tf.estimator.EstimatorSpec(mode, loss=loss, train_op=train_op, scaffold=start())
+
+
+def values(name, strategy):
+    run = tf.estimator.RunConfig(
+        train_distribute=strategy, session_config=tf.ConfigProto(device_count={"CPU": 2})
+    )
+    folder = "%s/%s" % (sys.argv[1], name)
+    batch = ({"lr": reference.steps["step0/lr"]}, {"hr": reference.steps["step0/hr"]})
+    tf.estimator.Estimator(model_fn, folder, config=run).train(
+        lambda: tf.data.Dataset.from_tensors(batch).repeat(), max_steps=9
+    )
+    reader = tf.train.load_checkpoint(folder + "/model.ckpt-9")
+    return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+
+
+one = values("one", None)
+two = values("two", tf.distribute.MirroredStrategy(["/cpu:0", "/cpu:1"]))
+assert one.keys() == two.keys() and len(one) == len(reference.variables) + 1
+for name in one:
+    np.testing.assert_allclose(two[name], one[name], rtol=1e-5, atol=1e-7, err_msg=name)
+clipped = one["generator/last_conv/conv2d/kernel/Adam"]
+print("first moment of a clipped gradient:", np.sqrt((clipped**2).sum()))
+"""
+
+
+def test_replicas_with_one_batch_take_the_step_of_one_device(root, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", _PROGRAM, str(tmp_path)],
+        env=dict(os.environ, PYTHONPATH=str(root)),
+        cwd=str(root),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    # Two steps of a gradient clipped to 5: 5 * (1 - 0.9**2), if both point the same way.
+    moment = float(done.stdout.split(":")[-1])
+    assert 0.9 < moment <= 0.951
