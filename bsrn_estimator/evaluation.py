@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple, cast
 
 import numpy as np
 
@@ -202,7 +202,7 @@ class EvaluationHook(tf.train.SessionRunHook):
         self._options.keep(content)
 
     def _folder(self, step: int) -> str:
-        return os.path.join(self._options.directory, "step-%d" % step)
+        return os.path.join(cast(str, self._options.directory), "step-%d" % step)
 
     def _save(self, name: str, pictures, step: int) -> None:
         if not self._options.directory:

@@ -124,7 +124,7 @@ def _information(path: str, is_saved_model: bool) -> Dict[str, Any]:
 def _load_saved_model(session, folder: str, scales) -> Dict[int, Tuple]:
     """The input and output tensor of each scale."""
     loaded = tf.saved_model.load(session, [tf.saved_model.tag_constants.SERVING], folder)
-    tensors = {}
+    tensors: Dict[int, Tuple] = {}
     for scale in scales:
         signature = loaded.signature_def[saved_model.RGB_SIGNATURE % scale]
         named = session.graph.get_tensor_by_name

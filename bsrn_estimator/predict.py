@@ -55,7 +55,7 @@ class PredictOptions:
       session_config: a tf.ConfigProto with the devices and threads to use; None for all.
     """
 
-    input: Optional[str] = None
+    input: str = ""
     output_dir: str = "upscaled"
     checkpoint: Optional[str] = None
     model_dir: Optional[str] = None
@@ -152,7 +152,7 @@ class _Job:
         self._identity, self._step = identity, step
         self._made = self._found = 0
         self._failed: List[str] = []
-        self._bar = None
+        self._bar: Any = None  # while `run` runs
         shave = options.shave
         shaves = {scale: scale if shave is None else shave for scale in scales}
         self._shaves = shaves

@@ -139,8 +139,8 @@ def find(
       UserError: there is no checkpoint, or it cannot be used.
     """
     if not checkpoint:
-        trained_here = model_dir and os.path.isdir(model_dir)
-        checkpoint = model_dir if trained_here else checkpoints.PRETRAINED
+        trained_here = model_dir if model_dir and os.path.isdir(model_dir) else None
+        checkpoint = trained_here or checkpoints.PRETRAINED
     prefix = checkpoints.resolve(checkpoint)
     config = checkpoints.config_of(prefix, recursions, recursion_frequency)
     return TrainedNetwork(prefix, config, session_config)

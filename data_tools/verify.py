@@ -1,7 +1,7 @@
 """Re-reads converted data from the first byte to the last and compares it with its manifest."""
 
 import os
-from typing import Dict, Set
+from typing import Any, Dict, Set
 
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.progress import progress
@@ -69,7 +69,9 @@ def _verify_record(
     names: Set[bytes],
 ) -> None:
     try:
-        features = {name: values[0] for name, values in decode_example(data).items()}
+        features: Dict[str, Any] = {
+            name: values[0] for name, values in decode_example(data).items()
+        }
         key = features["image/key"]
         problem = _geometry_problem(features, manifest)
         names.add(features["image/name"])

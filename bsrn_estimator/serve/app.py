@@ -7,7 +7,7 @@ import logging
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import numpy as np
 from aiohttp import web
@@ -300,7 +300,7 @@ class _Times:
     def __init__(self):
         self._last, self._marks = time.monotonic(), []
 
-    def mark(self, name: str, until: float = None) -> None:
+    def mark(self, name: str, until: Optional[float] = None) -> None:
         """Ends the stretch `name`, now or at the time `until`."""
         until = until or time.monotonic()
         self._marks.append("%s;dur=%.1f" % (name, 1000 * (until - self._last)))
