@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks import _report
-from benchmarks.train_step import _NETWORKS
+from benchmarks.train_step import NETWORKS
 from bsrn_estimator import evaluation, input_fn, model_fn, network
 from bsrn_estimator.compat import tf
 from data_tools import to_tfrecord
@@ -62,7 +62,7 @@ class _Clock(tf.train.SessionRunHook):
 
 def run_bare(name: str, pictures: int) -> None:
     """The network alone."""
-    config = _NETWORKS[name]
+    config = NETWORKS[name]
     shape = [1, _SIZE[0] // _SCALE, _SIZE[1] // _SCALE, 3]
     lr = np.random.RandomState(0).randint(0, 256, shape).astype(np.uint8)
     clock = _Clock()
@@ -79,7 +79,7 @@ def run_bare(name: str, pictures: int) -> None:
 
 def run_evaluation(name: str, pictures: int) -> None:
     """The evaluation, from an untrained checkpoint."""
-    config = _NETWORKS[name]
+    config = NETWORKS[name]
     clock = _Clock()
     with tempfile.TemporaryDirectory(prefix="benchmark-evaluate-") as folder:
         read = input_fn.evaluation_input_fn(_records(folder, pictures), [_SCALE])
@@ -101,7 +101,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--network", choices=sorted(_NETWORKS), default="full")
+    parser.add_argument("--network", choices=sorted(NETWORKS), default="full")
     parser.add_argument("--pictures", type=int, default=6)
     parser.add_argument("--form", choices=("bare", "evaluation"))
     arguments = parser.parse_args()

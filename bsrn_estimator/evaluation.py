@@ -240,7 +240,7 @@ class EvaluationHook(tf.train.SessionRunHook):
         writer.add_summary(summary, int(results["step"]))
 
     def _write_uiqm(self, content: Dict[str, Any]) -> None:
-        """The means of UIQM, which is no figure of the graph, as curves like the others."""
+        """The means of UIQM, which is not a figure of the graph, as curves like the others."""
         if not self._options.uiqm:
             return
         summary = tf.Summary()

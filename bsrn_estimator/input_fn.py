@@ -121,7 +121,7 @@ def evaluation_input_fn(data_dir: str, scales: Sequence[int]) -> Callable[[], tf
       are "hr" [1, height, width, 3], as the picture was given.
 
     Raises:
-      UserError: the data set is not whole or has not the scales.
+      UserError: the data set is not whole or lacks a scale.
     """
     reader = RecordReader(data_dir, scales, "evaluation")
 
@@ -273,7 +273,7 @@ def _batches(
     dataset = dataset.prefetch(stream.groups_in_play)
     # One batch of each list of the block in turn; the lists are of one length and end together.
     dataset = dataset.interleave(_listed, cycle_length=stream.groups_in_play, block_length=1)
-    # Back to where a run that is gone on with stood within its block.
+    # Back to where a run that continues stood within its block.
     return dataset.skip(surplus)
 
 
@@ -316,7 +316,7 @@ def _visit(
 
 
 def _printable(text: tf.Tensor) -> tf.Tensor:
-    """`text` in a form that an error can carry: neither runtime takes bytes that are no UTF-8."""
+    """`text` in a form that an error can carry: neither runtime takes bytes that are not UTF-8."""
     text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace")
     return tf.strings.regex_replace(text, "[[:cntrl:]]", "?")
 

@@ -22,7 +22,7 @@ def define_flags() -> None:
         "on_nan",
         training.STOP,
         (training.STOP, training.ROLLBACK),
-        "a loss that is no number or explodes: stop; or rollback, back to the last good "
+        "a loss that is not a number or explodes: stop; or rollback, back to the last good "
         "checkpoint, with other data and a lower rate",
     )
     flags.DEFINE_float(

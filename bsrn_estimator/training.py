@@ -36,7 +36,7 @@ class TrainingOptions:
       train_steps: the step at which training ends.
       evaluation_steps: steps between evaluations; a multiple of the steps between checkpoints.
       summary_steps: steps between points of the curves.
-      log_steps: steps between lines where the output is no terminal.
+      log_steps: steps between lines where the output is not a terminal.
       max_seconds: ends training after so long, evaluations not counted; None for no limit.
       first_step: the step that a new run counts from.
       allow_change: go on with other data than the model folder was trained with.

@@ -76,7 +76,9 @@ def _verify_record(
         problem = _geometry_problem(features, manifest)
         names.add(features["image/name"])
     except (ValueError, KeyError, IndexError, TypeError) as error:
-        raise CorruptRecord(path, number, "it is no record of this format (%s)" % error) from None
+        raise CorruptRecord(
+            path, number, "it is not a record of this format (%s)" % error
+        ) from None
     if problem is None and key in keys:
         problem = "its key %s is not unique" % printable(key.decode())
     if problem:
@@ -96,7 +98,7 @@ def _geometry_problem(features: Dict, manifest: Manifest):
         if sizes[name] != (height // scale, width // scale):
             return "its LR picture of scale %d does not fit its HR picture" % scale
         if manifest.kind == "training" and (height % scale or width % scale):
-            return "its size is no multiple of %d" % scale
+            return "its size is not a multiple of %d" % scale
     for name, size in sizes.items():
         encoded = features[name + "/encoded"]
         if manifest.encoding == "raw":

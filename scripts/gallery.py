@@ -7,17 +7,20 @@ bicubic, BSRN and HR, with the PSNR on Y of the whole photograph. They come with
 CC0 or in the public domain, and the network was not trained on them.
 """
 
+import argparse
 import os
 import sys
 
-import demo  # puts the repository on the path
 import numpy as np
 import skimage
 from PIL import Image
 
-from bsrn_estimator import checkpoints, metrics, trained
-from bsrn_estimator.upscale import Upscaler, to_uint8
-from data_tools import imresize
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+
+from bsrn_estimator import checkpoints, metrics, trained  # noqa: E402
+from bsrn_estimator.upscale import Upscaler, to_uint8  # noqa: E402
+from data_tools import imresize  # noqa: E402
+from scripts import demo  # noqa: E402
 
 # Photograph, scale, and the detail shown: left, top, side, in HR pixels.
 SHOWN = (
@@ -42,7 +45,13 @@ def comparison(hr: np.ndarray, scale: int, detail, upscaler: Upscaler) -> np.nda
 
 def main() -> None:
     """Writes the three comparisons."""
-    folder = sys.argv[1] if len(sys.argv) > 1 else os.path.join(demo.ROOT, "docs", "images")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "folder", nargs="?", default=os.path.join(demo.ROOT, "docs", "images"), metavar="FOLDER"
+    )
+    folder = parser.parse_args().folder
     os.makedirs(folder, exist_ok=True)
     source = os.path.join(os.path.dirname(skimage.__file__), "data")
     with Upscaler(trained.find(checkpoints.PRETRAINED)) as upscaler:

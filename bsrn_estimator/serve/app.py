@@ -194,7 +194,7 @@ class Service:
         unknown = sorted(set(query) - {"scale", "method", "format", "id"})
         if unknown:
             raise Refusal(
-                400, "%r is no parameter; there are scale, format and method." % unknown[0][:50]
+                400, "%r is not a parameter; there are scale, format and method." % unknown[0][:50]
             )
         default = str(scales[0]) if len(scales) == 1 else ""
         scale = query.get("scale", default)

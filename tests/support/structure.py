@@ -8,8 +8,8 @@ so the count includes imports within functions.
 
 A *room* is a file at the top of `bsrn_estimator`, a package in it with all that it holds, or
 `data_tools`. An *arrow* is one room that imports another; *storeys* is the number of rooms on the
-longest chain of arrows; a *circle* is a set of files, or of rooms, that import one another, directly
-or by way of each other.
+longest chain of arrows; a *circle* is a set of files, or of rooms, that import one another,
+directly or by way of each other.
 """
 
 import argparse
@@ -186,9 +186,9 @@ _NAME = re.compile(r"`(\w+)`")
 def read_rule(document: pathlib.Path) -> Rule:
     """The rule of imports from the table of levels in a document.
 
-    Each row has a number, the rooms of that level, and limits such as "`a`: `b`, `c`" where the room
-    `a` is for `b` and `c` alone, or "`a`: none" where it is for no other room; several are divided
-    by semicolons.
+    Each row has a number, the rooms of that level, and limits such as "`a`: `b`, `c`" where the
+    room `a` is for `b` and `c` alone, or "`a`: none" where it is for no other room; several are
+    divided by semicolons.
 
     Raises:
       ValueError: there is no such table, or a room stands in it twice.
@@ -232,7 +232,7 @@ def violations(modules: Dict[str, Module], rule: Rule) -> List[str]:
                 found.append("%s imports %s, which is for %s alone" % (module.name, other, allowed))
             elif used not in rule.users and rule.levels[used] >= rule.levels[room]:
                 found.append(
-                    "%s (level %d) imports %s (level %d); a room uses only rooms of a smaller number"
+                    "%s (level %d) imports %s (level %d); a room uses rooms of smaller numbers"
                     % (module.name, rule.levels[room], other, rule.levels[used])
                 )
     found += ["%s import one another" % ", ".join(c) for c in circles(file_graph(modules))]

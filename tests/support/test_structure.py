@@ -54,7 +54,7 @@ def test_what_keeps_the_rule_is_not_named(modules, rule):
         "bsrn_estimator/__init__.py": "def __getattr__(name):\n  from bsrn_estimator import main",
         "bsrn_estimator/main.py": "import bsrn_estimator.training.train\nfrom . import compat",
         "bsrn_estimator/training/__init__.py": "",
-        "bsrn_estimator/training/train.py": "from bsrn_estimator.errors import UserError\nimport os",
+        "bsrn_estimator/training/train.py": "from bsrn_estimator.errors import Error\nimport os",
         "bsrn_estimator/training/hooks.py": "from . import train\nfrom .train import step",
         "bsrn_estimator/compat.py": "from bsrn_estimator import adapter, __version__",
         "data_tools/convert.py": "from bsrn_estimator import compat\nfrom data_tools import tiles",
@@ -126,7 +126,7 @@ def test_the_command(modules, tmp_path, capsys):
             "bsrn_estimator/__init__.py": "",
             "bsrn_estimator/main.py": "from bsrn_estimator.training import train, hooks",
             "bsrn_estimator/training/hooks.py": "from bsrn_estimator import compat",
-            "bsrn_estimator/training/train.py": "from .hooks import a\nfrom .. import errors, compat",
+            "bsrn_estimator/training/train.py": "from .hooks import a\nfrom .. import errors",
         }
     )
     assert structure.main([str(tmp_path)]) == 0
