@@ -162,6 +162,8 @@ class Checker:
                 raise ValueError("the Makefile has no target %s" % name)
 
     def _python(self, arguments: List[str], whole: bool) -> None:
+        if not arguments:
+            return  # a sentence that names the interpreter
         if arguments[0] == "-c":
             ast.parse(arguments[1])
         elif arguments[0] == "-m":

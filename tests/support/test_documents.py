@@ -156,6 +156,7 @@ def test_what_is_wrong_with_a_command(checker, line, problem):
 def test_what_a_sentence_names_need_not_be_complete(checker):
     words = ["python", "-m", "made_up.tool", "--count=2"]
     assert checker.problem(Command("x", words, False)) is None
+    assert checker.problem(Command("x", words[:1], False)) is None
     assert "--cuont" in checker.problem(Command("x", words[:3] + ["--cuont=2", "--input=x"], False))
 
 
