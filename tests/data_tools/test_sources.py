@@ -168,7 +168,7 @@ def test_hostile_names(tmp_path):
     assert all("\n" not in picture.hr.label for picture in result.pictures)
 
 
-@pytest.mark.parametrize("features", [{"hr": [3]}, {"lr": [b"PNG"]}, {"hr": []}])
+@pytest.mark.parametrize("features", [{"hr": 3}, {"lr": b"PNG"}, {}])
 def test_a_record_without_a_picture_is_named(tmp_path, features):
     path = str(tmp_path / "a.tfrecord")
     with ShardWriter(path) as writer:
