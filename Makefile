@@ -24,7 +24,7 @@ help:
 	@echo "make setup    build the environment (.venv); every target below does it by itself"
 	@echo "make demo     convert real photographs, train a small network, compare it with bicubic"
 	@echo "make test     the tests, on the chosen runtime"
-	@echo "make lint     ruff: rules and format"
+	@echo "make lint     ruff: rules and format; mypy: types"
 	@echo "make format   rewrite the sources in the format that lint asks for"
 	@echo "make clean    remove the environments and what the demo wrote"
 	@echo "RUNTIME=tf1|tf2 chooses TensorFlow 1.15.0 (Python 3.7) or 2.15.1 (Python 3.9 to 3.11)."
@@ -40,7 +40,7 @@ test:
 	@$(ENVIRONMENT); exec $$env/bin/python -m pytest -q --durations=5 $(PYTEST_ARGS)
 
 lint:
-	@$(ENVIRONMENT); $$env/bin/ruff check . && $$env/bin/ruff format --check .
+	@$(ENVIRONMENT); $$env/bin/ruff check . && $$env/bin/ruff format --check . && $$env/bin/mypy
 
 format:
 	@$(ENVIRONMENT); $$env/bin/ruff check --fix . ; $$env/bin/ruff format .

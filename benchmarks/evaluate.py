@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks import _report
-from benchmarks.train_step import _NETWORKS
+from benchmarks.train_step import NETWORKS
 from bsrn_estimator.compat import tf
 from bsrn_estimator.data import input_fn
 from bsrn_estimator.evaluation import model_fn as evaluation_model_fn
@@ -65,7 +65,7 @@ class _Clock(tf.train.SessionRunHook):
 
 def run_bare(name: str, pictures: int) -> None:
     """The network alone."""
-    config = _NETWORKS[name]
+    config = NETWORKS[name]
     shape = [1, _SIZE[0] // _SCALE, _SIZE[1] // _SCALE, 3]
     lr = np.random.RandomState(0).randint(0, 256, shape).astype(np.uint8)
     clock = _Clock()
@@ -82,7 +82,7 @@ def run_bare(name: str, pictures: int) -> None:
 
 def run_evaluation(name: str, pictures: int) -> None:
     """The evaluation, from an untrained checkpoint."""
-    config = _NETWORKS[name]
+    config = NETWORKS[name]
     clock = _Clock()
     with tempfile.TemporaryDirectory(prefix="benchmark-evaluate-") as folder:
         read = input_fn.evaluation_input_fn(_records(folder, pictures), [_SCALE])
@@ -104,7 +104,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--network", choices=sorted(_NETWORKS), default="full")
+    parser.add_argument("--network", choices=sorted(NETWORKS), default="full")
     parser.add_argument("--pictures", type=int, default=6)
     parser.add_argument("--form", choices=("bare", "evaluation"))
     arguments = parser.parse_args()

@@ -20,8 +20,7 @@ import os
 import numpy as np
 
 from benchmarks import _plain_network, _report
-from bsrn_estimator.checkpoints import files as checkpoint_files
-from bsrn_estimator.checkpoints import trained
+from bsrn_estimator.checkpoints import PRETRAINED, trained
 from bsrn_estimator.compat import tf
 from bsrn_estimator.config import Config
 from bsrn_estimator.inference.upscaler import Upscaler
@@ -41,7 +40,7 @@ _MEGAPIXELS = {0.5: (612, 816), 2.0: (1224, 1632), 8.0: (2448, 3264)}
 def run_form(form: str, scale: int, pretrained: bool, size, repeats: int) -> None:
     """Measures one form on an LR picture of `size` in this process and prints the result line."""
     height, width = size
-    config = trained.find(checkpoint_files.PRETRAINED).config if pretrained else Config()
+    config = trained.find(PRETRAINED).config if pretrained else Config()
     config = dataclasses.replace(config, scales=(scale,))
     # "short" leaves the outputs out whose weight is 2^-8 and less.
     build = {
@@ -158,7 +157,7 @@ def compare_forms(arguments) -> None:
 def compare_pretrained(arguments) -> None:
     """The network that comes with the project, for a result of 1280x720, against its plain form."""
     rows = []
-    for scale in trained.find(checkpoint_files.PRETRAINED).scales:
+    for scale in trained.find(PRETRAINED).scales:
         size = [side // scale for side in _RESULT]
         ours, plain = (
             _child("--form=" + form, scale, size, arguments.repeats, ["--pretrained"])

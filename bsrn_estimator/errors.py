@@ -11,7 +11,7 @@ class UserError(Exception):
 
 
 class RunFailed(UserError):
-    """What stops a run though nothing was asked for wrongly: a full disk, a loss that is no number.
+    """What stops a run that was asked for rightly: a full disk, a loss that is not a number.
 
     What the run had made so far stays whole.
     """

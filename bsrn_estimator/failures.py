@@ -73,9 +73,9 @@ def sentence_of(error: Exception) -> Optional[str]:
     """
     text = str(getattr(error, "message", error))
     ours = re.search(r"\b(?:UserError|CorruptRecord): (.+)", text)
-    refused = re.search(r"assertion failed: \[(the record .+)\]", text)
-    if ours or refused:
-        return (ours or refused).group(1)
+    found = ours or re.search(r"assertion failed: \[(the record .+)\]", text)
+    if found:
+        return found.group(1)
     if "IteratorGetNext" not in text:
         return None
     lines = [line.strip() for line in text.splitlines() if "[[" not in line]

@@ -83,7 +83,7 @@ def _define_run() -> None:
     )
     flags.DEFINE_integer("summary_steps", 100, "steps between points of a curve", lower_bound=1)
     flags.DEFINE_integer(
-        "log_steps", 100, "steps between lines where the output is no terminal", lower_bound=1
+        "log_steps", 100, "steps between lines where the output is not a terminal", lower_bound=1
     )
     flags.DEFINE_boolean(
         "allow_change",
@@ -213,7 +213,7 @@ def scales() -> Tuple[int, ...]:
     """The scales of --scales, ascending.
 
     Raises:
-      UserError: one of them is no number.
+      UserError: one of them is not a number.
     """
     try:
         return tuple(sorted({int(scale) for scale in FLAGS.scales}))

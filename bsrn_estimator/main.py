@@ -223,7 +223,7 @@ def main(argv: List[str]) -> int:
     """Carries out --mode; returns the exit status."""
     try:
         if len(argv) > 1:
-            raise UserError("%s is no flag; every argument starts with --" % argv[1])
+            raise UserError("%s is not a flag; every argument starts with --" % argv[1])
         flags.check()
         with failures.readable(FLAGS.model_dir):
             return _RUN[FLAGS.mode]()

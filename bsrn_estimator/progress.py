@@ -2,7 +2,7 @@
 
 import sys
 import time
-from typing import Any, Iterable, Iterator, Optional, TextIO
+from typing import Any, Iterable, Iterator, Optional, Sized, TextIO
 
 import tqdm
 
@@ -28,8 +28,8 @@ class Progress:
         initial: int = 0,
         file: Optional[TextIO] = None,
     ) -> None:
-        self._iterable = iterable
-        if total is None and hasattr(iterable, "__len__"):
+        self._iterable: Iterable[Any] = () if iterable is None else iterable
+        if total is None and isinstance(iterable, Sized):
             total = len(iterable)
         self.total = total
         self.count = initial

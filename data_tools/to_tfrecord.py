@@ -108,7 +108,7 @@ def main(argv: Optional[List[str]] = None) -> int:
             print(__doc__ + values.get_help())
             return 0
         if rest:
-            raise UserError("%s is no flag; flags begin with --" % rest[0])
+            raise UserError("%s is not a flag; flags begin with --" % rest[0])
         return _verify(values) if values.verify else _convert(options_of(values))
     except flags.Error as error:
         message = str(error)

@@ -1,7 +1,7 @@
 """Re-reads converted data from the first byte to the last and compares it with its manifest."""
 
 import os
-from typing import Dict, Set
+from typing import Any, Dict, Set
 
 from bsrn_estimator.data.example import decode_example
 from bsrn_estimator.data.manifest import Manifest
@@ -65,12 +65,16 @@ def _verify_record(
     names: Set[bytes],
 ) -> None:
     try:
-        features = {name: values[0] for name, values in decode_example(data).items()}
+        features: Dict[str, Any] = {
+            name: values[0] for name, values in decode_example(data).items()
+        }
         key = features["image/key"]
         problem = _geometry_problem(features, manifest)
         names.add(features["image/name"])
     except (ValueError, KeyError, IndexError, TypeError) as error:
-        raise CorruptRecord(path, number, "it is no record of this format (%s)" % error) from None
+        raise CorruptRecord(
+            path, number, "it is not a record of this format (%s)" % error
+        ) from None
     if problem is None and key in keys:
         problem = "its key %s is not unique" % printable(key.decode())
     if problem:
@@ -90,7 +94,7 @@ def _geometry_problem(features: Dict, manifest: Manifest):
         if sizes[name] != (height // scale, width // scale):
             return "its LR picture of scale %d does not fit its HR picture" % scale
         if manifest.kind == "training" and (height % scale or width % scale):
-            return "its size is no multiple of %d" % scale
+            return "its size is not a multiple of %d" % scale
     for name, size in sizes.items():
         encoded = features[name + "/encoded"]
         if manifest.encoding == "raw":

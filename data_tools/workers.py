@@ -10,14 +10,14 @@ import signal
 import threading
 import time
 from concurrent import futures
-from typing import Any, Callable, Iterator, Sequence
+from typing import Any, Callable, Generator, Iterator, Sequence
 
 from bsrn_estimator.errors import UserError
 
 _THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-def ordered(function: Callable[[Any], Any], items: Sequence[Any], workers: int) -> Iterator[Any]:
+def ordered(function: Callable[[Any], Any], items: Sequence[Any], workers: int) -> Generator:
     """`function` of every item, in the order of the items.
 
     At most two items for each worker are under way or waiting to be taken, so a slow consumer

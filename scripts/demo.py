@@ -5,6 +5,7 @@ data_tools/to_tfrecord.py, a small BSRN is trained on them by `python -m bsrn_es
 photographs that it never saw are enlarged and measured. Everything is written to demo_output/.
 """
 
+import argparse
 import glob
 import json
 import os
@@ -50,6 +51,10 @@ GAP, CAPTION = 12, 44
 
 def main() -> int:
     """Runs the demo; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.parse_args()
     os.chdir(ROOT)
     started = time.time()
     runtime = subprocess.check_output(

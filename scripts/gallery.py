@@ -7,20 +7,25 @@ bicubic, BSRN and HR, with the PSNR on Y of the whole photograph. They come with
 CC0 or in the public domain, and the network was not trained on them.
 """
 
+import argparse
 import os
 import sys
 
-import demo  # puts the repository on the path
 import numpy as np
 import skimage
 from PIL import Image
 
-from bsrn_estimator.checkpoints import files as checkpoint_files
-from bsrn_estimator.checkpoints import trained
-from bsrn_estimator.evaluation import metrics
-from bsrn_estimator.inference.upscaler import Upscaler
-from bsrn_estimator.pictures import imresize
-from bsrn_estimator.pictures.picture import to_uint8
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+
+from bsrn_estimator.checkpoints import (
+    PRETRAINED,  # noqa: E402
+    trained,  # noqa: E402
+)
+from bsrn_estimator.evaluation import metrics  # noqa: E402
+from bsrn_estimator.inference.upscaler import Upscaler  # noqa: E402
+from bsrn_estimator.pictures import imresize  # noqa: E402
+from bsrn_estimator.pictures.picture import to_uint8  # noqa: E402
+from scripts import demo  # noqa: E402
 
 # Photograph, scale, and the detail shown: left, top, side, in HR pixels.
 SHOWN = (
@@ -45,10 +50,16 @@ def comparison(hr: np.ndarray, scale: int, detail, upscaler: Upscaler) -> np.nda
 
 def main() -> None:
     """Writes the three comparisons."""
-    folder = sys.argv[1] if len(sys.argv) > 1 else os.path.join(demo.ROOT, "docs", "images")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "folder", nargs="?", default=os.path.join(demo.ROOT, "docs", "images"), metavar="FOLDER"
+    )
+    folder = parser.parse_args().folder
     os.makedirs(folder, exist_ok=True)
     source = os.path.join(os.path.dirname(skimage.__file__), "data")
-    with Upscaler(trained.find(checkpoint_files.PRETRAINED)) as upscaler:
+    with Upscaler(trained.find(PRETRAINED)) as upscaler:
         for file, scale, detail in SHOWN:
             sheet = comparison(demo.read(os.path.join(source, file)), scale, detail, upscaler)
             Image.fromarray(sheet).save(os.path.join(folder, file), optimize=True)

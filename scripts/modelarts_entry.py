@@ -9,8 +9,9 @@ training and evaluation records each in a folder of their own, at any depth. Wha
 already holds is brought in first, so that a job that was stopped goes on. Results go to --train_url
 while training runs, every --sync_minutes, and once more at its end, however it ends.
 
-Several cards: where the platform starts this script once a card (RANK_ID is set), each trains one
-rank; where it starts it once a node (RANK_TABLE_FILE without RANK_ID), the script starts the ranks.
+Several cards: where the platform starts this script once for each card (RANK_ID is set), each
+trains one rank; where it starts it once for each node (RANK_TABLE_FILE without RANK_ID), the script
+starts the ranks.
 At the end it prints the lines of scripts/final_lines.py.
 """
 
@@ -101,7 +102,7 @@ def _copy_once(url: str, folder: str) -> None:
 
 
 def bring_in(url: str, folder: str) -> str:
-    """The local folder of a URL's data; copied once a node, by whichever process comes first."""
+    """The local folder of a URL's data; copied by the process of a node that comes first."""
     if not is_remote(url):
         if not os.path.isdir(url):
             raise EntryError("--data_url=%s is not a folder" % url)
@@ -145,7 +146,7 @@ def command(model_dir: str, records: Tuple[str, Optional[str]], further: List[st
     flags += further
     if _starts_ranks():
         logs = os.path.join(model_dir, "logs")
-        launcher = [sys.executable, "-m", "bsrn_estimator.platforms.npu.launch"]
+        launcher = [sys.executable, "-m", "bsrn_estimator.platforms.npu.platform.launch"]
         return launcher + ["--log_dir=" + logs, "--"] + flags
     use = (
         [] if any(flag.startswith(("--use_npu", "--device=")) for flag in flags) else ["--use_npu"]
@@ -174,7 +175,7 @@ class Results:
         self._writes = writes and is_remote(url)
 
     def bring_earlier(self) -> None:
-        """Brings in what an earlier job left, once a node."""
+        """Brings in what an earlier job left, once for each node."""
         os.makedirs(self.model_dir, exist_ok=True)
         if is_remote(self._url):
             _copy_once(self._url, self.model_dir)

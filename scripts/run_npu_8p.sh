@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Trains on the NPUs of this server, one process a card: eight, or as many as the rank table lists.
+# Trains on the NPUs of this server, one process for each card: eight, or as many as the rank table
+# lists.
 #
 # Usage: scripts/run_npu_8p.sh [--rank_table=FILE] [--ranks=8] [--log_dir=logs] [--server_id=IP]
 #                              [-- any flag of python -m bsrn_estimator.main]

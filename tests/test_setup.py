@@ -123,15 +123,3 @@ def test_the_package_serves_both_runtimes():
     for name, version in re.findall(r'"([\w-]+)==([\d.]+); python_version < \'3.8\'"', text):
         if name in pinned:
             assert pinned[name] == version
-
-
-def test_what_the_readme_tells_to_run_exists():
-    text = text_of(ROOT / "README.md")
-    makefile = text_of(ROOT / "Makefile")
-    for target in set(re.findall(r"\bmake ([a-z]+)", text)):
-        assert re.search(r"^%s:" % target, makefile, re.MULTILINE), target
-    for path in set(re.findall(r"\b(?:docs|scripts|configs|data_tools|benchmarks)/[\w./-]+", text)):
-        assert (ROOT / path.rstrip(".")).exists(), path
-    for module in set(re.findall(r"python -m ([\w.]+)", text)):
-        path = ROOT.joinpath(*module.split("."))
-        assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), module

@@ -126,7 +126,7 @@ def adopt_newest_whole(model_dir: str) -> Optional[str]:
     try:
         state = tf.train.get_checkpoint_state(model_dir)
     except ValueError:
-        # It names no checkpoint, or is no text.
+        # It names no checkpoint, or is not text.
         state = None
     if state is None or os.path.basename(state.model_checkpoint_path) != os.path.basename(newest):
         older = checkpoints_in(model_dir)

@@ -5,7 +5,7 @@ import json
 import os
 from typing import Callable, Optional, Sequence, Tuple
 
-from bsrn_estimator.checkpoints import contents, restoring
+from bsrn_estimator.checkpoints import PRETRAINED, contents, restoring
 from bsrn_estimator.checkpoints import files as checkpoint_files
 from bsrn_estimator.compat import tf
 from bsrn_estimator.config import Config
@@ -112,8 +112,8 @@ def find(
       UserError: there is no checkpoint, or it cannot be used.
     """
     if not checkpoint:
-        trained_here = model_dir and os.path.isdir(model_dir)
-        checkpoint = model_dir if trained_here else checkpoint_files.PRETRAINED
+        trained_here = model_dir if model_dir and os.path.isdir(model_dir) else None
+        checkpoint = trained_here or PRETRAINED
     prefix = checkpoint_files.resolve(checkpoint)
     config = contents.config_of(prefix, recursions, recursion_frequency)
     return TrainedNetwork(prefix, config, session_config)

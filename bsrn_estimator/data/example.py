@@ -54,7 +54,7 @@ def decode_example(serialized: bytes) -> Dict[str, List[Value]]:
     return features
 
 
-def _values(feature: bytes) -> List[Value]:
+def _values(feature) -> List[Value]:
     values: List[Value] = []
     for kind, message in _fields(feature):
         if kind == _BYTES_LIST:
@@ -97,6 +97,7 @@ def _fields(message) -> Iterator[Tuple[int, Union[int, memoryview]]]:
     while position < len(view):
         tag, position = _read_varint(view, position)
         kind = tag & 7
+        value: Union[int, memoryview]
         if kind == _VARINT:
             value, position = _read_varint(view, position)
         else:

@@ -120,7 +120,7 @@ def evaluation_input_fn(data_dir: str, scales: Sequence[int]) -> Callable[[], tf
       are "hr" [1, height, width, 3], as the picture was given.
 
     Raises:
-      UserError: the data set is not whole or has not the scales.
+      UserError: the data set is not whole or lacks a scale.
     """
     reader = RecordReader(data_dir, scales, "evaluation")
 
@@ -248,7 +248,7 @@ def _batches(
     dataset = dataset.prefetch(stream.groups_in_play)
     # One batch of each list of the block in turn; the lists are of one length and end together.
     dataset = dataset.interleave(_listed, cycle_length=stream.groups_in_play, block_length=1)
-    # Back to where a run that is gone on with stood within its block.
+    # Back to where a run that continues stood within its block.
     return dataset.skip(surplus)
 
 

@@ -29,7 +29,7 @@ class CorruptRecord(UserError):
       before: from `index_shard`, the offsets and lengths of the records before it.
     """
 
-    before: Optional[Tuple[np.ndarray, np.ndarray]] = None
+    before: Tuple[np.ndarray, np.ndarray] = (np.zeros(0, np.int64), np.zeros(0, np.int64))
 
     def __init__(self, path: str, record: Optional[int], problem: str) -> None:
         self.path = path

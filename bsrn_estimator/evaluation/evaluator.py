@@ -54,7 +54,8 @@ class Evaluator:
 
     def recorded(self, step: int) -> Optional[Dict[str, Any]]:
         """The metrics.json of an evaluation at `step` that came to its end; None without one."""
-        path = os.path.join(self._options.directory, "step-%d" % step, report.FILE_NAME)
+        folder = os.path.join(self._run.model_dir, "evaluation")
+        path = os.path.join(folder, "step-%d" % step, report.FILE_NAME)
         try:
             return report.load(path)
         except UserError:

@@ -1,7 +1,7 @@
 """The evaluation of whole pictures inside an Estimator: metrics in the graph, files from a hook."""
 
 import os
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, Tuple, cast
 
 import numpy as np
 
@@ -142,7 +142,7 @@ class EvaluationHook(tf.train.SessionRunHook):
         self._options.keep(content)
 
     def _folder(self, step: int) -> str:
-        return os.path.join(self._options.directory, "step-%d" % step)
+        return os.path.join(cast(str, self._options.directory), "step-%d" % step)
 
     def _save(self, name: str, pictures, step: int) -> None:
         if not self._options.directory:
@@ -180,7 +180,7 @@ class EvaluationHook(tf.train.SessionRunHook):
         writer.add_summary(summary, int(results["step"]))
 
     def _write_uiqm(self, content: Dict[str, Any]) -> None:
-        """The means of UIQM, which is no figure of the graph, as curves like the others."""
+        """The means of UIQM, which is not a figure of the graph, as curves like the others."""
         if not self._options.uiqm:
             return
         summary = tf.Summary()

@@ -88,7 +88,7 @@ class Report:
 def _block(images: Dict[str, Dict[str, float]]) -> Dict[str, Any]:
     """Means, and the figures of each picture, ready for JSON."""
     names = list(next(iter(images.values())))
-    means = {
+    means: Dict[str, Any] = {
         name: _json_value(metrics.mean_of_finite(values[name] for values in images.values()))
         for name in names
     }

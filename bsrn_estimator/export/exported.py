@@ -48,7 +48,7 @@ class ExportedNetwork:
       name: what to call it in messages.
 
     Raises:
-      UserError: it is no export of this project, or is damaged.
+      UserError: it is not an export of this project, or is damaged.
     """
 
     def __init__(self, path: str, session_config: Optional[tf.ConfigProto] = None) -> None:

@@ -1,6 +1,6 @@
 """Writing the network for one scale as a frozen graph: "lr" in, "hr" out, weights as constants."""
 
-from typing import Optional, Tuple
+from typing import Any, Optional, Sequence, Tuple
 
 from bsrn_estimator import files
 from bsrn_estimator.compat import tf
@@ -33,7 +33,7 @@ def graph_def(
       the result "hr", float32 [batch, scale * height, scale * width, 3], clipped to 0..255 and not
       rounded.
     """
-    shape = [1, size[0], size[1], 3] if size else [None, None, None, 3]
+    shape: Sequence[Any] = [1, size[0], size[1], 3] if size else [None, None, None, 3]
     with tf.Graph().as_default() as built:
         lr = tf.placeholder(tf.float32, shape, INPUT)
         hr = graph.result(lr, scale, config, output, first_output)

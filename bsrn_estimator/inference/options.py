@@ -35,7 +35,7 @@ class PredictOptions:
       session_config: a tf.ConfigProto with the devices and threads to use; None for all.
     """
 
-    input: Optional[str] = None
+    input: str = ""
     output_dir: str = "upscaled"
     checkpoint: Optional[str] = None
     model_dir: Optional[str] = None

@@ -14,11 +14,10 @@ import json
 import os
 import sys
 import zlib
-from typing import Dict, List, Tuple
+from typing import Any, Dict, List, Tuple
 
 from bsrn_estimator import files as file_tools
-from bsrn_estimator.checkpoints import files as checkpoint_files
-from bsrn_estimator.checkpoints import trained
+from bsrn_estimator.checkpoints import PRETRAINED, trained
 from bsrn_estimator.errors import UserError, printable
 from bsrn_estimator.evaluation import metrics, report
 from bsrn_estimator.export import exported
@@ -64,7 +63,7 @@ def run(options: PredictOptions) -> int:
 def find_network(options: PredictOptions):
     """The network of a checkpoint or of an exported model, as `upscale.Upscaler` takes it."""
     named = options.checkpoint
-    if named and named != checkpoint_files.PRETRAINED and exported.is_export(named):
+    if named and named != PRETRAINED and exported.is_export(named):
         return exported.ExportedNetwork(named, options.session_config)
     return trained.find(
         named,
@@ -93,7 +92,7 @@ class _Job:
         self._identity, self._step = identity, step
         self._made = self._found = 0
         self._failed: List[str] = []
-        self._bar = None
+        self._bar: Any = None  # while `run` runs
         shave = options.shave
         shaves = {scale: scale if shave is None else shave for scale in scales}
         self._shaves = shaves

@@ -108,11 +108,11 @@ class Upscaler:
 
     def _tile_pictures(self, lr: np.ndarray, scale: int) -> List[np.ndarray]:
         """All outputs for one tile: [h, w, 3] to a list of float32 [s * h, s * w, 3]."""
-        totals = None
+        totals: List[np.ndarray] = []
         for index in range(self._transforms):
             turned = np.ascontiguousarray(_transformed(lr, index)[None], dtype=np.float32)
             pictures = [_restored(hr[0], index) for hr in self._run(turned, scale)]
-            if totals is None:
+            if not totals:
                 totals = pictures
             else:
                 totals = [total + picture for total, picture in zip(totals, pictures)]

@@ -9,7 +9,7 @@ Names and shapes of the variables are those of the reference implementation, so 
 load as they are.
 """
 
-from typing import List, Sequence
+from typing import Any, List, Sequence
 
 import numpy as np
 
@@ -196,7 +196,8 @@ def ensemble_of(trunk_features: Sequence, scale: int, config: Config, first_outp
       float32 [batch, scale * height, scale * width, 3], neither rounded nor clipped.
     """
     decay = 2.0**-config.recursion_frequency
-    total, weights = None, 0.0
+    total: Any = None
+    weights = 0.0
     for features in trunk_features[first_output:]:
         if total is not None:
             # All features may be ready; upscaled at once they would take many times the memory.

@@ -26,9 +26,9 @@ def weighted_l1(outputs: Sequence, hr, weights: Sequence[float]) -> Tuple:
     """The training loss of one scale.
 
     Args:
-      outputs: float tensors [batch, height, width, 3], one an output of the network.
+      outputs: float tensors [batch, height, width, 3], one for each output of the network.
       hr: the ground truth, same shape, any dtype.
-      weights: one an output, summing to 1 (`Config.output_weights`).
+      weights: one for each output, summing to 1 (`Config.output_weights`).
 
     Returns:
       (float32 scalar: the weighted sum, list of float32 scalars: the L1 of each output).

@@ -52,7 +52,7 @@ def open_checked(
       A Pillow picture, to be closed by the caller.
 
     Raises:
-      UserError: it cannot be read, is no picture of a supported format, or is too large.
+      UserError: it cannot be read, is not a picture of a supported format, or is too large.
     """
     name = name or _name_of(source)
     file = _open(source, name)

@@ -82,7 +82,7 @@ def _in_folder(folder: str, output_dir: str) -> List[PictureFile]:
 
 
 def _matching(pattern: str, output_dir: str) -> List[PictureFile]:
-    root = os.path.dirname(pattern[: _WILDCARD.search(pattern).start()])
+    root = os.path.dirname(_WILDCARD.split(pattern, 1)[0])
     left_out = os.path.join(os.path.realpath(output_dir), "")
     return [
         PictureFile(path, os.path.relpath(path, root or os.curdir))

@@ -23,7 +23,7 @@ _BLOCK = 32  # output rows of one matrix product: small enough that the band sta
 def imresize(
     image: np.ndarray,
     scale: Union[float, fractions.Fraction],
-    output_shape: Optional[Tuple[int, int]] = None,
+    output_shape: Optional[Tuple[int, ...]] = None,
 ) -> np.ndarray:
     """Resizes a picture as MATLAB does.
 

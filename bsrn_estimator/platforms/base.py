@@ -19,7 +19,7 @@ class RunOptions:
       threads: CPU threads of one operation; 0 lets TensorFlow choose.
     """
 
-    model_dir: Optional[str]
+    model_dir: str
     save_checkpoints_steps: int = 1000
     keep_checkpoint_max: int = 5
     seed: int = 1

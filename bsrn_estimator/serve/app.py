@@ -7,7 +7,7 @@ import logging
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import numpy as np
 from aiohttp import web
@@ -195,7 +195,7 @@ class Service:
         unknown = sorted(set(query) - {"scale", "method", "format", "id"})
         if unknown:
             raise Refusal(
-                400, "%r is no parameter; there are scale, format and method." % unknown[0][:50]
+                400, "%r is not a parameter; there are scale, format and method." % unknown[0][:50]
             )
         default = str(scales[0]) if len(scales) == 1 else ""
         scale = query.get("scale", default)
@@ -301,7 +301,7 @@ class _Times:
     def __init__(self):
         self._last, self._marks = time.monotonic(), []
 
-    def mark(self, name: str, until: float = None) -> None:
+    def mark(self, name: str, until: Optional[float] = None) -> None:
         """Ends the stretch `name`, now or at the time `until`."""
         until = until or time.monotonic()
         self._marks.append("%s;dur=%.1f" % (name, 1000 * (until - self._last)))

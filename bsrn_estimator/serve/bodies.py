@@ -32,8 +32,8 @@ def look(body: bytes, max_pixels: int) -> Tuple[int, int]:
       max_pixels: more pixels than that are refused.
 
     Raises:
-      Refusal: 400, there is nothing; 415, it is no picture of these formats; 413, it has too many
-        pixels; 422, its header is damaged, or it is animated.
+      Refusal: 400, there is nothing; 415, it is not a picture of these formats; 413, it has too
+        many pixels; 422, its header is damaged, or it is animated.
     """
     if not body:
         raise Refusal(400, "The body is empty; send a picture file as the body.")
@@ -44,7 +44,7 @@ def look(body: bytes, max_pixels: int) -> Tuple[int, int]:
             with Image.open(io.BytesIO(body), formats=FORMATS) as picture:
                 width, height = picture.size
                 _check_size(height, width, max_pixels)
-                # Cameras put a small second picture in a JPEG; that is no animation.
+                # Cameras put a small second picture in a JPEG; that is not an animation.
                 frames = 1 if picture.format in ("JPEG", "MPO") else getattr(picture, "n_frames", 1)
     except Refusal:
         raise

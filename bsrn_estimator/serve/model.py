@@ -48,7 +48,7 @@ class Model:
           max_pixels: `decode` refuses larger pictures.
 
         Raises:
-          UserError: this is not an export of this project, or has not these scales.
+          UserError: this is not an export of this project, or lacks one of these scales.
         """
         self.folder = find(folder)
         self._session = tf.Session(graph=tf.Graph())

@@ -31,7 +31,7 @@ class TrainingHook(tf.train.SessionRunHook):
       train_steps: where training ends, for the time left.
       patches_per_step: LR patches of all scales and replicas in one step, for the rate.
       summary_steps: steps between two points of a curve.
-      log_steps: steps between two lines where the output is no terminal.
+      log_steps: steps between two lines where the output is not a terminal.
       counters: called at each point of a curve; further scalars by name.
     """
 

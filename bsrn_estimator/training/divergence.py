@@ -1,4 +1,4 @@
-"""A loss that is no number, or explodes: noticed, told, and its batch kept in a file."""
+"""A loss that is not a number, or explodes: noticed, told, and its batch kept in a file."""
 
 import collections
 import math

@@ -1,5 +1,6 @@
 """What happens beside the steps of training: curves, the progress line, stops, evaluations."""
 
+import math
 import time
 from typing import Callable, Optional
 
@@ -17,14 +18,14 @@ class StopHook(tf.train.SessionRunHook):
 
     def __init__(self, interruption: Interruption, seconds: Optional[float]) -> None:
         self._interruption = interruption
-        self._seconds = seconds
+        self._seconds = seconds or math.inf
         self.out_of_time = False
 
     def begin(self) -> None:
         self._started = time.time()
 
     def after_run(self, context, _values) -> None:
-        self.out_of_time = bool(self._seconds) and time.time() - self._started > self._seconds
+        self.out_of_time = time.time() - self._started > self._seconds
         if self._interruption.received or self.out_of_time:
             context.request_stop()
 

@@ -2,7 +2,7 @@
 
 import fcntl
 import os
-from typing import Dict, List
+from typing import Any, Dict, List
 
 from bsrn_estimator import files
 from bsrn_estimator.config import FILE_NAME, Config
@@ -31,7 +31,7 @@ class RunFolder:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._lock = None
+        self._lock: Any = None  # the file, once entered
 
     def __enter__(self) -> "RunFolder":
         files.make_folder(self.path, "--model_dir=%s" % self.path)

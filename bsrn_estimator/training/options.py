@@ -24,7 +24,7 @@ def define_flags() -> None:
         "on_nan",
         STOP,
         (STOP, ROLLBACK),
-        "a loss that is no number or explodes: stop; or rollback, back to the last good "
+        "a loss that is not a number or explodes: stop; or rollback, back to the last good "
         "checkpoint, with other data and a lower rate",
     )
     flags.DEFINE_float(
@@ -75,7 +75,7 @@ class TrainingOptions:
       train_steps: the step at which training ends.
       evaluation_steps: steps between evaluations; a multiple of the steps between checkpoints.
       summary_steps: steps between points of the curves.
-      log_steps: steps between lines where the output is no terminal.
+      log_steps: steps between lines where the output is not a terminal.
       max_seconds: ends training after so long, evaluations not counted; None for no limit.
       first_step: the step that a new run counts from.
       allow_change: go on with other data than the model folder was trained with.

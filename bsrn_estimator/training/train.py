@@ -88,7 +88,8 @@ class _Attempt:
             else:
                 self._train(
                     stop,
-                    evaluate and (lambda path, step: evaluate(path, step, breaks_off)),
+                    # What mypy knows of `evaluate` it forgets in a lambda.
+                    evaluate and (lambda path, step: evaluate(path, step, breaks_off)),  # type: ignore[misc]
                     scaffold,
                 )
         except Interrupted:

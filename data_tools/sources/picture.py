@@ -1,5 +1,6 @@
 """One picture of a source: its name, and where its HR and its LR pictures are stored."""
 
+import contextlib
 import dataclasses
 import hashlib
 import os
@@ -48,12 +49,14 @@ class StoredFeature:
     def label(self) -> str:
         return "%s, record %d, %s" % (printable(self.path), self.record, self.feature)
 
-    def content(self) -> Union[str, bytes]:
+    def content(self) -> bytes:
         data = read_record(self.path, self.offset, self.length, self.record)
-        try:
-            return decode_example(data)[self.feature][0]
-        except (ValueError, KeyError, IndexError):
-            raise UserError("%s holds no picture" % self.label) from None
+        content = None
+        with contextlib.suppress(ValueError, KeyError, IndexError):
+            content = decode_example(data)[self.feature][0]
+        if not isinstance(content, bytes):
+            raise UserError("%s holds no picture" % self.label)
+        return content
 
     def identity(self) -> Tuple:
         state = os.stat(self.path)

@@ -14,7 +14,7 @@ from bsrn_estimator.data.tfrecord import index_shard
 from bsrn_estimator.errors import UserError, printable
 from bsrn_estimator.progress import progress
 from data_tools.options import Options
-from data_tools.sources.picture import Found, Picture, StoredFeature
+from data_tools.sources.picture import Found, Picture, Stored, StoredFeature
 
 _SPLITS = {"train": "train", "valid": "validation"}
 
@@ -29,7 +29,7 @@ def find_tfds(options: Options) -> Found:
     if options.split not in _SPLITS:
         raise UserError("--dataset=tfds has the splits train and valid, not %s" % options.split)
     hr: Dict[str, StoredFeature] = {}
-    lr: Dict[str, Dict[int, StoredFeature]] = {}
+    lr: Dict[str, Dict[int, Stored]] = {}
     problems: List[Tuple[str, str]] = []
     for scale in options.scales:
         for name, hr_picture, lr_picture in _pictures(options, scale):
@@ -60,8 +60,10 @@ def _pictures(options: Options, scale: int) -> Iterator[Tuple[str, StoredFeature
     ]
     if not places:
         raise UserError("%s holds no picture" % printable(os.path.dirname(paths[0])))
-    for place in progress(places, description="Joining x%d" % scale, unit="pictures"):
-        hr, lr = (StoredFeature(*place, feature=feature) for feature in ("hr", "lr"))
+    for path, record, offset, length in progress(
+        places, description="Joining x%d" % scale, unit="pictures"
+    ):
+        hr, lr = (StoredFeature(path, record, offset, length, name) for name in ("hr", "lr"))
         yield hashlib.sha256(hr.content()).hexdigest()[:16], hr, lr
 
 

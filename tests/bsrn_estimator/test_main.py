@@ -42,7 +42,7 @@ def command(root, arguments):
 
 @pytest.fixture(scope="module")
 def runs(root, data, tmp_path_factory):
-    """Two runs of the same nine steps, one of them stopped after five and gone on with."""
+    """Two runs of the same nine steps, one of them stopped after five and continued."""
     folder = tmp_path_factory.mktemp("runs")
     shared = data + tiny.NETWORK_FLAGS + STEPS + ["--threads=1", "--log_steps=1"]
     whole, parts = folder / "whole", folder / "parts"
@@ -136,7 +136,7 @@ def parse():
         (["--initial_step=3"], "give --checkpoint too"),
         (["--data_dir=nowhere"], "to_tfrecord.py --dataset=div2k"),
         (["--replicas=2"], "TensorFlow sees"),
-        (["train"], "train is no flag"),
+        (["train"], "train is not a flag"),
         (["--mode=evaluate", "--model_dir=nowhere"], "nowhere"),
         (["--patch_size=0"], "--patch_size must be at least 1"),
         (["--device=gpu", "--use_npu"], "contradict"),

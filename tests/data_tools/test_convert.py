@@ -469,7 +469,7 @@ def flip(path, place):
         (lambda out, shards: spoiled(out, lambda m: m.update(encoding="raw")), "not raw"),
         (
             lambda out, shards: spoiled(out, lambda m: m.update(scales=[2, 3, 4, 8])),
-            r"no record of this format \('image/lr_x8/height'\)",
+            r"not a record of this format \('image/lr_x8/height'\)",
         ),
         (
             lambda out, shards: spoiled(out, lambda m: m["shards"][0].update(crc32c=1)),

@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bsrn_estimator.data.example import encode_example
+from bsrn_estimator.data.tfrecord import ShardWriter, index_shard
 from bsrn_estimator.errors import UserError
 from data_tools.options import Options
 from data_tools.sources import find
-from data_tools.sources.picture import safe_name
+from data_tools.sources.picture import StoredFeature, safe_name
 from tests.support import fabricate
 
 
@@ -164,3 +166,14 @@ def test_hostile_names(tmp_path):
     assert result.problems == [] and len(result.pictures) == 7
     assert "two_lines" in names(result) and "a..b" in names(result)
     assert all("\n" not in picture.hr.label for picture in result.pictures)
+
+
+@pytest.mark.parametrize("features", [{"hr": 3}, {"lr": b"PNG"}, {}])
+def test_a_record_without_a_picture_is_named(tmp_path, features):
+    path = str(tmp_path / "a.tfrecord")
+    with ShardWriter(path) as writer:
+        writer.write(encode_example(features))
+    ((offset,), (length,)) = index_shard(path)
+    stored = StoredFeature(path, 0, int(offset), int(length), "hr")
+    with pytest.raises(UserError, match="a.tfrecord, record 0, hr holds no picture"):
+        stored.content()

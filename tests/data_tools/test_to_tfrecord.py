@@ -52,7 +52,7 @@ def test_convert_verify_and_again(tmp_path, capsys):
         (("--dataset=folder", "--input_dir=in", "--scales=4,2"), "ascending order, not 4,2"),
         (("--dataset=folder", "--input_dir=in", "--tile_siez=48"), "tile_size"),
         (("--dataset=folder", "--input_dir=in", "--workers=two"), "workers"),
-        (("--dataset=folder", "--input_dir=in", "in2"), "in2 is no flag"),
+        (("--dataset=folder", "--input_dir=in", "in2"), "in2 is not a flag"),
         (("--dataset=folder", "--input_dir=/absent/in"), "/absent/in is not a folder"),
         (("--verify",), "--verify needs --output_dir"),
         (("--verify", "--output_dir=/absent"), "/absent has no manifest.json"),

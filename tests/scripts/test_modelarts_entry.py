@@ -94,7 +94,11 @@ def test_one_process_a_card_or_the_launcher(monkeypatch):
     monkeypatch.setenv("RANK_SIZE", "8")
     monkeypatch.setenv("RANK_TABLE_FILE", "/ranks.json")
     launcher = modelarts_entry.command("/m", records, [])
-    assert launcher[2:5] == ["bsrn_estimator.platforms.npu.launch", "--log_dir=/m/logs", "--"]
+    assert launcher[2:5] == [
+        "bsrn_estimator.platforms.npu.platform.launch",
+        "--log_dir=/m/logs",
+        "--",
+    ]
     monkeypatch.setenv("RANK_ID", "0")
     assert "bsrn_estimator.main" in modelarts_entry.command("/m", records, [])
 

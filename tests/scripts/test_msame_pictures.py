@@ -163,20 +163,3 @@ def test_the_command_line_of_atc(root, setting, tmp_path):
 def _refusal(atc, path):
     path.write_text("")
     return atc("--frozen=%s" % path).stderr
-
-
-def test_every_script_is_sound(root):
-    ours = ("run_gpu.sh", "run_npu.sh", "run_npu_8p.sh", "validate.sh", "test.sh", "atc.sh")
-    for name in ours:
-        help_text = subprocess.run(
-            ["bash", str(root / "scripts" / name), "--help"],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert help_text.returncode == 0 and "Usage: scripts/" + name in help_text.stdout
-    if shutil.which("shellcheck") is None:
-        pytest.skip("shellcheck is not installed")
-    checked = subprocess.run(
-        ["shellcheck"] + [str(root / "scripts" / name) for name in ours], stdout=subprocess.PIPE
-    )
-    assert checked.returncode == 0, checked.stdout.decode()

@@ -8,7 +8,7 @@ graph, before a session starts.
 import collections
 import os
 import sys
-from typing import Iterable, List, Optional
+from typing import Any, Iterable, List
 
 from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import UserError
@@ -121,7 +121,7 @@ def _of_iterator(operation) -> Iterable[Violation]:
         yield Violation(last, "pipeline", reason)
 
 
-def _last_dataset(get_next) -> Optional[object]:
+def _last_dataset(get_next) -> Any:
     """The operation of the dataset that `get_next` takes from, without what TensorFlow adds."""
     iterator = get_next.inputs[0].op
     for consumer in iterator.outputs[0].consumers():
@@ -135,10 +135,10 @@ def _last_dataset(get_next) -> Optional[object]:
 
 def _from_npu_bridge(operation) -> bool:
     """Whether npu_bridge called for the operation: its loss scaling has a condition, for one."""
-    package = sys.modules.get("npu_bridge")
-    if package is None or not getattr(package, "__file__", None):
+    home = getattr(sys.modules.get("npu_bridge"), "__file__", None)
+    if not home:
         return False
-    folder = os.path.dirname(package.__file__) + os.sep
+    folder = os.path.dirname(home) + os.sep
     for frame in reversed(list(operation.traceback or ())):
         path = frame[0]
         if "%stensorflow" % os.sep not in path:

@@ -208,7 +208,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--ranks", type=int, help="how many ranks the table must have")
     parser.add_argument("--server_id", help="which server this is, where the table lists several")
-    parser.add_argument("--log_dir", default="logs", help="folder of the logs, one a rank")
+    parser.add_argument("--log_dir", default="logs", help="folder of the logs, one for each rank")
     parser.add_argument("flags", nargs=argparse.REMAINDER, help="-- and flags of the training")
     return parser
 

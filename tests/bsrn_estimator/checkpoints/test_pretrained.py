@@ -10,7 +10,7 @@ import pytest
 import skimage
 from PIL import Image
 
-from bsrn_estimator.checkpoints import contents, trained
+from bsrn_estimator.checkpoints import PRETRAINED, contents, trained
 from bsrn_estimator.checkpoints import files as checkpoint_files
 from bsrn_estimator.evaluation import metrics
 from bsrn_estimator.inference.upscaler import Upscaler
@@ -24,7 +24,7 @@ SCALES = (2, 3, 4)
 
 @pytest.fixture(scope="module")
 def upscaler():
-    with Upscaler(trained.find(checkpoint_files.PRETRAINED)) as upscaler:
+    with Upscaler(trained.find(PRETRAINED)) as upscaler:
         yield upscaler
 
 
@@ -38,7 +38,7 @@ def test_it_is_small_and_holds_weights_alone():
     folder = checkpoint_files.PRETRAINED_FOLDER
     size = sum(os.path.getsize(os.path.join(folder, name)) for name in os.listdir(folder))
     assert size <= 1.5e6
-    network = trained.find(checkpoint_files.PRETRAINED)
+    network = trained.find(PRETRAINED)
     description = contents.describe(network.prefix)
     assert network.scales == SCALES
     assert sorted(description.shapes) == description.weights
@@ -46,7 +46,7 @@ def test_it_is_small_and_holds_weights_alone():
 
 
 def test_the_model_card_has_the_numbers_of_the_network():
-    config = trained.find(checkpoint_files.PRETRAINED).config
+    config = trained.find(PRETRAINED).config
     with open(os.path.join(checkpoint_files.PRETRAINED_FOLDER, "MODEL_CARD.md")) as file:
         card = file.read()
     assert format(complexity.parameters(config), ",d") in card
@@ -122,7 +122,7 @@ def test_export_writes_outside_the_project_and_the_next_command_still_works(root
 
 
 def test_what_is_made_of_it_is_not_kept_beside_it():
-    prefix = checkpoint_files.resolve(checkpoint_files.PRETRAINED)
+    prefix = checkpoint_files.resolve(PRETRAINED)
     assert checkpoint_files.results_folder(prefix) == os.path.join("runs", "pretrained")
     other = os.path.join("runs", "x", "model.ckpt-7")
     assert checkpoint_files.results_folder(other) == os.path.join("runs", "x")

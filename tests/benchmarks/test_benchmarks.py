@@ -1,0 +1,96 @@
+"""Benchmarks at work, on a network and pictures so small that the figures mean nothing.
+
+`serving` and `startup`, which start processes that import TensorFlow, are started alone, by
+tests/docs/test_commands.py.
+"""
+
+import dataclasses
+import importlib
+import json
+import sys
+
+import pytest
+
+from benchmarks import _report, convert, cost, evaluate, input_pipeline, train_step, upscale
+from tests.support import tiny
+
+CONFIG = dataclasses.replace(tiny.CONFIG, scales=(4,))
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Runs a benchmark to its end in this process; returns the JSON object of its last line.
+
+    What it measures in processes of their own it measures in this one, so peak memory is wrong.
+    """
+
+    def run(module, *arguments):
+        monkeypatch.setattr(sys, "argv", [module] + [str(argument) for argument in arguments])
+        importlib.import_module(module).main()
+        printed = capsys.readouterr().out
+        return json.loads(printed.splitlines()[-1])
+
+    monkeypatch.setattr(
+        _report, "in_child", lambda module, arguments, _=None: run(module, *arguments)
+    )
+    return run
+
+
+@pytest.fixture
+def small_network(monkeypatch):
+    monkeypatch.setitem(train_step.NETWORKS, "small", CONFIG)
+
+
+def require_ratio(result):
+    """Asserts that a result is a number above 0 beside a baseline, with the ratio of the two."""
+    assert result["value"] > 0 and result["baseline"] > 0
+    assert result["ratio"] == pytest.approx(result["value"] / result["baseline"], rel=1e-4)
+    assert result["peak_memory_mb"] > 0 and result["machine"]["cores"] > 0
+
+
+def test_train_step(run, small_network, monkeypatch, tmp_path):
+    monkeypatch.setattr(
+        train_step, "matrix_rate", lambda measure=train_step.matrix_rate: measure(64)
+    )
+    records = tiny.write_records(tmp_path / "records", "training", [(61, 50), (37, 75), (48, 48)])
+    result = run("benchmarks.train_step", "--network=small", "--steps=1", "--records=" + records)
+    require_ratio(result)
+    assert result["joint_per_patch"] > 0 and result["records"] > 0
+
+
+def test_evaluate(run, small_network, monkeypatch):
+    monkeypatch.setattr(evaluate, "_SIZE", (48, 72))
+    require_ratio(run("benchmarks.evaluate", "--network=small", "--pictures=3"))
+
+
+def test_upscale(run, monkeypatch):
+    monkeypatch.setattr(upscale, "_SIZES", ((5, 7),))
+    result = run("benchmarks.upscale", "--repeats=2")
+    require_ratio(result)
+    assert result["ratio_without_first_8"] > 0
+
+
+def test_cost(run, monkeypatch):
+    monkeypatch.setattr(cost, "_BASE", CONFIG)
+    monkeypatch.setattr(cost, "_CHANGES", ({}, {"batch_size": 2}))
+    require_ratio(run("benchmarks.cost", "--steps=1"))
+
+
+def test_cost_of_conversions(run, monkeypatch, root):
+    monkeypatch.chdir(str(root))
+    monkeypatch.setattr(cost, "_PICTURES", (1, 2))
+    require_ratio(run("benchmarks.cost", "--conversion"))
+
+
+def test_convert(run, monkeypatch):
+    monkeypatch.setattr(convert, "SIZE", (204, 252))
+    result = run("benchmarks.convert", "--count=2", "--rounds=1")
+    require_ratio(result)
+    assert result["two_workers_against_one"] > 0
+
+
+def test_input_pipeline(run, monkeypatch):
+    monkeypatch.setattr(input_pipeline, "SIZE", (240, 288))
+    result = run("benchmarks.input_pipeline", "--count=1", "--seconds=0.1", "--tiles_in_play=2")
+    require_ratio(result)
+    assert len(result["forms"]) == 5

@@ -1,0 +1,192 @@
+"""What the documents tell a reader to type: it exists, it starts, its flags exist, it runs."""
+
+import ast
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import pytest
+from absl import flags as absl_flags
+
+from bsrn_estimator import flags
+from bsrn_estimator.checkpoints import trained
+from bsrn_estimator.export import export
+from bsrn_estimator.export.options import ExportOptions
+from tests.conftest import ROOT
+from tests.support import command_lines, documents
+from tests.support.tiny import picture
+
+DOCUMENTS = documents.documents(ROOT)
+# Flags of other programs that sentences name.
+FOREIGN_FLAGS = {"logdir", "outfmt", "output_type"}
+
+
+@pytest.fixture(scope="module")
+def checker(request):
+    if "model_dir" not in absl_flags.FLAGS:
+        flags.define()
+    return command_lines.Checker(ROOT, absl_flags.FLAGS, request.config.getoption)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_commands_can_be_typed(checker, document, monkeypatch):
+    monkeypatch.chdir(str(ROOT))  # flag files are named from there
+    problems = [checker.problem(command) for command in documents.commands(document)]
+    assert not list(filter(None, problems))
+
+
+def test_the_documents_hold_commands():
+    found = [command for document in DOCUMENTS for command in documents.commands(document)]
+    assert sum(command.whole for command in found) >= 50
+    programs = {tuple(command.words[:3]) for command in found}
+    for words in ("make test", "python data_tools/to_tfrecord.py --dataset=div2k"):
+        assert any(tuple(words.split()) == program[: len(words.split())] for program in programs)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_blocks_are_what_they_say(document):
+    for block in documents.blocks(document):
+        where = "%s:%d" % (document.name, block.line)
+        assert block.language in documents.LANGUAGES, where
+        if block.language == "python":
+            ast.parse(block.text, where)
+        elif block.language == "json":
+            json.loads(block.text)
+
+
+def test_flags_that_sentences_name_exist(checker):
+    for name in _benchmarks():
+        checker.module(name)
+    for path in _scripts(".py"):
+        checker.script(path)
+    for name in ("bsrn_estimator.serve", "bsrn_estimator.checkpoints"):
+        checker.module(name)
+    known = checker.known_flags() | FOREIGN_FLAGS
+    for document in DOCUMENTS:
+        for name in sorted(documents.flags_named(document) - known):
+            checker.require_pytest_option(name)
+
+
+@pytest.mark.parametrize(
+    "document",
+    DOCUMENTS + [ROOT / "CHANGELOG.md"] + sorted(ROOT.glob("bsrn_estimator/**/*.md")),
+    ids=lambda path: path.name,
+)
+def test_links_lead_somewhere(document):
+    for link in documents.links(document):
+        path, _, anchor = link.partition("#")
+        target = (document.parent / path).resolve() if path else document
+        assert target.exists(), link
+        assert not anchor or anchor in documents.anchors(target), link
+
+
+def test_the_front_page_is_one_page():
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
+
+
+def _benchmarks():
+    paths = sorted((ROOT / "benchmarks").glob("[!_]*.py"))
+    return ["benchmarks." + path.stem for path in paths]
+
+
+def _scripts(ending: str):
+    return ["scripts/" + path.name for path in sorted((ROOT / "scripts").glob("*" + ending))]
+
+
+@pytest.mark.parametrize("name", _benchmarks())
+def test_benchmarks_start(checker, name):
+    assert "--" in checker.module(name).parser.format_help()
+
+
+@pytest.mark.parametrize("path", _scripts(".py"))
+def test_scripts_of_python_start(checker, path):
+    assert checker.script(path).parser.format_help()
+
+
+# tests/test_setup.py starts setup.sh.
+@pytest.mark.parametrize("path", [path for path in _scripts(".sh") if "setup" not in path])
+def test_scripts_of_the_shell_start(path):
+    done = subprocess.run(
+        ["bash", str(ROOT / path), "--help"], stdout=subprocess.PIPE, text=True, timeout=60
+    )
+    assert done.returncode == 0 and "Usage: " + path in done.stdout
+
+
+def test_scripts_of_the_shell_are_sound():
+    if shutil.which("shellcheck") is None:
+        pytest.skip("shellcheck is not installed")
+    checked = subprocess.run(
+        ["shellcheck"] + [str(ROOT / path) for path in _scripts(".sh")],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_console_commands_resolve(checker):
+    assert {"bsrn-estimator", "bsrn-to-tfrecord"} <= set(checker.entry_points)
+    for name in checker.entry_points:
+        assert callable(checker.entry_point(name))
+
+
+def test_a_console_command_runs_in_any_folder(tmp_path):
+    command = pathlib.Path(sys.executable).with_name("bsrn-to-tfrecord")
+    if not command.exists():
+        pytest.skip("the package is not installed in this environment")
+    done = subprocess.run(
+        [str(command), "--verify", "--output_dir=here"],
+        cwd=str(tmp_path),
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 2 and done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1 and "here" in done.stderr
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """A folder in which the snippets on exported models find what they name."""
+    folder = tmp_path_factory.mktemp("snippets")
+    network = trained.find("pretrained")
+
+    def write(export_format):
+        options = ExportOptions(export_dir=str(folder / "exported"), export_format=export_format)
+        return export.export(network, (4,), options)
+
+    (path,) = write("saved_model")
+    os.rename(path, os.path.join(os.path.dirname(path), "200000"))
+    from PIL import Image
+
+    Image.fromarray(picture(3, 21, 26)).save(str(folder / "photo.png"))
+    return folder, write
+
+
+def _snippet(document: str, word: str) -> str:
+    """The one Python block of a document that holds a word."""
+    found = documents.blocks(ROOT / "docs" / document)
+    (text,) = [b.text for b in found if b.language == "python" and word in b.text]
+    return text
+
+
+def test_the_snippet_on_saved_models_runs(exported, monkeypatch):
+    monkeypatch.chdir(str(exported[0]))
+    names = {}
+    exec(compile(_snippet("using.md", "saved_model"), "using.md", "exec"), names)
+    assert names["png"].startswith(b"\x89PNG")
+
+
+def test_the_snippet_on_onnx_runs(exported, monkeypatch):
+    pytest.importorskip("tf2onnx")
+    pytest.importorskip("onnxruntime")
+    folder, write = exported
+    write("onnx")
+    monkeypatch.chdir(str(folder))
+    exec(compile(_snippet("using.md", "onnxruntime"), "using.md", "exec"), {})
+    from PIL import Image
+
+    with Image.open("photo_x4.png") as image:
+        assert image.size == (4 * 26, 4 * 21)
