@@ -8,7 +8,6 @@ those of the network's layers, so the last column tells where the time does not 
 """
 
 import argparse
-import dataclasses
 import os
 import subprocess
 import sys
@@ -20,10 +19,9 @@ from PIL import Image
 
 from benchmarks import _report
 from benchmarks.train_step import NETWORKS
+from bsrn_estimator.checkpoints.config_file import Config
 from bsrn_estimator.compat import tf
-from bsrn_estimator.config import Config
 from bsrn_estimator.data import input_fn
-from bsrn_estimator.networks import complexity
 from bsrn_estimator.training import model_fn
 
 _SCALE = 4
@@ -48,9 +46,11 @@ _PICTURES = (8, 16, 32)
 def step_seconds(config: Config, steps: int) -> float:
     """CPU seconds of a training step on constant data."""
     with tf.Graph().as_default():
-        iterator = tf.data.make_initializable_iterator(input_fn.synthetic_input_fn(config)())
+        iterator = tf.data.make_initializable_iterator(
+            input_fn.synthetic_input_fn(config.network.scales, config.recipe)()
+        )
         features, labels = iterator.get_next()
-        spec = model_fn.build(config)(features, labels, tf.estimator.ModeKeys.TRAIN)
+        spec = model_fn.spec(features, labels, config)
         with tf.Session() as session:
             session.run([tf.global_variables_initializer(), iterator.initializer])
             session.run(spec.train_op)  # plans and allocates
@@ -62,15 +62,15 @@ def step_seconds(config: Config, steps: int) -> float:
 
 def _multiply_adds(config: Config) -> int:
     """Of one step forward."""
-    pixels = config.batch_size * config.patch_size**2
-    return complexity.multiply_adds(config, _SCALE, (_SCALE, _SCALE)) * pixels
+    pixels = config.recipe.batch_size * config.recipe.patch_size**2
+    return config.network.multiply_adds(_SCALE, (_SCALE, _SCALE)) * pixels
 
 
 def training(steps: int) -> None:
     """Prints the table of training steps and the result line."""
     base, rows = None, []
     for change in _CHANGES:
-        config = dataclasses.replace(_BASE, **change)
+        config = Config.from_dict(dict(_BASE.to_dict(), **change))
         seconds, adds = step_seconds(config, steps), _multiply_adds(config)
         base = base or (seconds, adds)
         name = ", ".join("%s %s" % item for item in change.items()) or "small network"

@@ -21,8 +21,8 @@ from benchmarks import _report
 from benchmarks.train_step import NETWORKS
 from bsrn_estimator.compat import tf
 from bsrn_estimator.data import input_fn
-from bsrn_estimator.evaluation import model_fn as evaluation_model_fn
-from bsrn_estimator.evaluation.options import EvaluationOptions
+from bsrn_estimator.evaluation import model_fn
+from bsrn_estimator.evaluation.options import Destination
 from bsrn_estimator.networks import bsrn_layers
 from data_tools import to_tfrecord
 
@@ -65,13 +65,13 @@ class _Clock(tf.train.SessionRunHook):
 
 def run_bare(name: str, pictures: int) -> None:
     """The network alone."""
-    config = NETWORKS[name]
+    network = NETWORKS[name].network
     shape = [1, _SIZE[0] // _SCALE, _SIZE[1] // _SCALE, 3]
     lr = np.random.RandomState(0).randint(0, 256, shape).astype(np.uint8)
     clock = _Clock()
     with tf.Graph().as_default():
         placeholder = tf.placeholder(tf.uint8, [1, None, None, 3])
-        result = bsrn_layers.ensemble(placeholder, _SCALE, config).op
+        result = bsrn_layers.ensemble(placeholder, _SCALE, network).op
         with tf.Session() as session:
             session.run(tf.global_variables_initializer())
             for _ in range(pictures):
@@ -82,12 +82,15 @@ def run_bare(name: str, pictures: int) -> None:
 
 def run_evaluation(name: str, pictures: int) -> None:
     """The evaluation, from an untrained checkpoint."""
-    config = NETWORKS[name]
+    network = NETWORKS[name].network
     clock = _Clock()
     with tempfile.TemporaryDirectory(prefix="benchmark-evaluate-") as folder:
         read = input_fn.evaluation_input_fn(_records(folder, pictures), [_SCALE])
-        options = EvaluationOptions(directory=os.path.join(folder, "evaluation"))
-        build = evaluation_model_fn.build(config, options=options)
+        destination = Destination(directory=os.path.join(folder, "evaluation"))
+
+        def build(features, labels, mode):
+            return model_fn.spec(features, labels, network, destination=destination)
+
         run = tf.estimator.RunConfig(model_dir=folder)
         tf.estimator.Estimator(build, config=run).evaluate(read, hooks=[clock])
     _print("evaluation", clock)

@@ -109,20 +109,21 @@ def _in_child(arguments, form: str, folder: str) -> dict:
 def _measure_records(arguments) -> None:
     """The input function, its batches taken and dropped."""
     from bsrn_estimator.compat import tf
-    from bsrn_estimator.config import Config
+    from bsrn_estimator.config import Recipe
     from bsrn_estimator.data.input_fn import training_input_fn
 
     joint = arguments.form == "joint"
-    config = Config(
-        scales=SCALES if joint else (SCALE,),
+    scales = SCALES if joint else (SCALE,)
+    recipe = Recipe(
         scale_schedule=arguments.form,
         batch_size=BATCH,
         patch_size=PATCH,
+        patches_per_tile=arguments.patches_per_tile,
     )
     read = training_input_fn(
         arguments.folder,
-        config,
-        patches_per_tile=arguments.patches_per_tile,
+        scales,
+        recipe,
         tiles_in_play=arguments.tiles_in_play,
         parallel_calls=arguments.parallel_calls,
     )
@@ -132,7 +133,7 @@ def _measure_records(arguments) -> None:
     with tf.Session() as session:
         session.run(iterator.initializer)
         step = session.make_callable(batch)
-        _print_rate(step, BATCH * len(config.scales), arguments.seconds, tensorflow=tf.__version__)
+        _print_rate(step, BATCH * len(scales), arguments.seconds, tensorflow=tf.__version__)
 
 
 def _plain_batches(folder: str):

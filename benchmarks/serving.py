@@ -27,10 +27,10 @@ from PIL import Image
 
 from benchmarks import _report
 from bsrn_estimator.compat import tf
-from bsrn_estimator.config import Config
 from bsrn_estimator.export import saved_model
+from bsrn_estimator.networks.bsrn import Bsrn
 
-_CONFIG = Config(scales=(4,), conv_features=32, state_features=32, recursions=8)
+_NETWORK = Bsrn(scales=(4,), conv_features=32, state_features=32, recursions=8)
 _SMALL, _LARGE = (24, 32), (320, 480)
 _CLIENTS = 16
 
@@ -41,7 +41,7 @@ def _write_model(folder: str) -> None:
         session.run(tf.global_variables_initializer())
         return session
 
-    saved_model.write(folder, session_with_weights, _CONFIG, _CONFIG.scales, {"step": 1})
+    saved_model.write(folder, session_with_weights, _NETWORK, _NETWORK.scales, {"step": 1})
 
 
 def _picture(seed: int, size) -> bytes:

@@ -11,29 +11,32 @@ peak memory is its own. The rate in GFLOP/s counts the convolutions, forward and
 """
 
 import argparse
-import dataclasses
 
 import numpy as np
 
 from benchmarks import _plain_network, _report
+from bsrn_estimator.checkpoints.config_file import Config
 from bsrn_estimator.compat import tf
-from bsrn_estimator.config import Config
+from bsrn_estimator.config import Recipe
 from bsrn_estimator.data import input_fn
 from bsrn_estimator.errors import UserError
-from bsrn_estimator.networks import complexity, losses
+from bsrn_estimator.networks import losses
+from bsrn_estimator.networks.bsrn import Bsrn
 from bsrn_estimator.platforms.cpu import CpuPlatform
 from bsrn_estimator.training import model_fn, optimization
 
 _SCALE = 4
 NETWORKS = {
-    "full": Config(scales=(_SCALE,)),
+    "full": Config(Bsrn(scales=(_SCALE,))),
     "small": Config(
-        scales=(_SCALE,),
-        conv_features=32,
-        state_features=32,
-        recursions=8,
-        recursion_frequency=4,
-        patch_size=32,
+        Bsrn(
+            scales=(_SCALE,),
+            conv_features=32,
+            state_features=32,
+            recursions=8,
+            recursion_frequency=4,
+        ),
+        Recipe(patch_size=32),
     ),
 }
 # Forward once, and backward once for the inputs and once for the weights.
@@ -43,44 +46,48 @@ _PASSES = 3
 def _config(network: str, form: str) -> Config:
     config = NETWORKS[network]
     if form == "joint":
-        return dataclasses.replace(config, scales=(2, 3, 4), scale_schedule="joint")
+        return Config(
+            config.network.replace(scales=(2, 3, 4)),
+            config.recipe.replace(scale_schedule="joint"),
+        )
     return config
 
 
 def _flop(config: Config) -> float:
     """Floating-point operations of the convolutions of one step."""
-    pixels = config.batch_size * config.patch_size**2
+    network, recipe = config
+    pixels = recipe.batch_size * recipe.patch_size**2
     return sum(
-        2 * _PASSES * complexity.multiply_adds(config, scale, (scale, scale)) * pixels
-        for scale in config.scales
+        2 * _PASSES * network.multiply_adds(scale, (scale, scale)) * pixels
+        for scale in network.scales
     )
 
 
 def _plain_step(config: Config):
     """(train_op, feed) of the plain form, fed from the host in every step."""
+    network, recipe = config
     lr = np.random.RandomState(0).randint(
-        0, 256, [config.batch_size, config.patch_size, config.patch_size, 3]
+        0, 256, [recipe.batch_size, recipe.patch_size, recipe.patch_size, 3]
     )
     hr = np.repeat(np.repeat(lr, _SCALE, 1), _SCALE, 2)
     fed_lr = tf.placeholder(tf.float32, [None, None, None, 3])
     fed_hr = tf.placeholder(tf.float32, [None, None, None, 3])
-    pictures = _plain_network.outputs(fed_lr, _SCALE, config)
-    loss, _ = losses.weighted_l1(pictures, fed_hr, config.output_weights)
-    op, _ = optimization.train_op(loss, config, tf.train.get_or_create_global_step())
+    pictures = _plain_network.outputs(fed_lr, _SCALE, network)
+    loss, _ = losses.weighted_l1(pictures, fed_hr, network.output_weights)
+    op, _ = optimization.train_op(loss, recipe, network.scope, tf.train.get_or_create_global_step())
     return op, {fed_lr: lr.astype(np.float32), fed_hr: hr.astype(np.float32)}
 
 
 def _our_step(config: Config, records: str, platform: CpuPlatform):
     """(train_op, no feed, operations that start the data)."""
     read = (
-        input_fn.training_input_fn(records, config)
+        input_fn.training_input_fn(records, config.network.scales, config.recipe)
         if records
-        else input_fn.synthetic_input_fn(config)
+        else input_fn.synthetic_input_fn(config.network.scales, config.recipe)
     )
     iterator = tf.data.make_initializable_iterator(read())
     features, labels = iterator.get_next()
-    build = model_fn.build(config, platform)
-    spec = build(features, labels, tf.estimator.ModeKeys.TRAIN)
+    spec = model_fn.spec(features, labels, config, platform)
     return spec.train_op, {}, iterator.initializer
 
 
@@ -109,7 +116,7 @@ def run_form(form: str, network: str, steps: int, records: str) -> None:
         None,
         _report.peak_memory_mb(),
         wall_seconds=usage.seconds / steps,
-        patches=config.batch_size * len(config.scales),
+        patches=config.recipe.batch_size * len(config.network.scales),
         gflop=_flop(config) / 1e9,
     )
 

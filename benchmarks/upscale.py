@@ -14,7 +14,6 @@ times are processor time of all threads, which other work on the machine changes
 
 import argparse
 import contextlib
-import dataclasses
 import os
 
 import numpy as np
@@ -22,13 +21,13 @@ import numpy as np
 from benchmarks import _plain_network, _report
 from bsrn_estimator.checkpoints import PRETRAINED, trained
 from bsrn_estimator.compat import tf
-from bsrn_estimator.config import Config
 from bsrn_estimator.inference.upscaler import Upscaler
-from bsrn_estimator.networks import bands
+from bsrn_estimator.networks.bsrn import Bsrn
+from bsrn_estimator.networks.choice import OutputChoice
 from bsrn_estimator.pictures import files as picture_files
 from bsrn_estimator.pictures.decoding import read_rgb
 from bsrn_estimator.pictures.picture import to_uint8
-from bsrn_estimator.pictures.tiling import TILE, windows
+from bsrn_estimator.pictures.tiling import windows
 
 _SIZES = ((80, 120), (339, 510))
 _SCALE = 4
@@ -40,19 +39,19 @@ _MEGAPIXELS = {0.5: (612, 816), 2.0: (1224, 1632), 8.0: (2448, 3264)}
 def run_form(form: str, scale: int, pretrained: bool, size, repeats: int) -> None:
     """Measures one form on an LR picture of `size` in this process and prints the result line."""
     height, width = size
-    config = trained.find(PRETRAINED).config if pretrained else Config()
-    config = dataclasses.replace(config, scales=(scale,))
+    network = trained.find(PRETRAINED).network if pretrained else Bsrn()
+    network = network.replace(scales=(scale,))
     # "short" leaves the outputs out whose weight is 2^-8 and less.
     build = {
         "plain": _plain_network.ensemble,
-        "ours": lambda lr, *_: bands.pictures(lr, scale, config, "ensemble")[0],
-        "short": lambda lr, *_: bands.pictures(lr, scale, config, "ensemble", 8)[0],
+        "ours": lambda lr, *_: network.pictures(lr, scale, OutputChoice())[0],
+        "short": lambda lr, *_: network.pictures(lr, scale, OutputChoice(first_output=8))[0],
     }
     lr = np.random.RandomState(0).randint(0, 256, (1, height, width, 3)).astype(np.float32)
     with tf.Graph().as_default():
         tf.set_random_seed(1)
         placeholder = tf.placeholder(tf.float32, [1, height, width, 3])
-        result = build[form](placeholder, scale, config)
+        result = build[form](placeholder, scale, network)
         with tf.Session() as session:
             session.run(tf.global_variables_initializer())
             if repeats > 1:
@@ -98,22 +97,26 @@ def run_tiles(megapixels: float, most: int) -> None:
     )
 
 
-class RandomNetwork:
-    """A full network with its first weights, as `Upscaler` takes it."""
+class RandomNetwork(trained.UsableNetwork):
+    """A full network with its first weights."""
 
-    scales, fixed_shape = (_SCALE,), None
+    scales, step, name = (_SCALE,), 0, "random"
 
     def tile(self, scale: int) -> int:
         """As that of a trained network."""
-        return TILE
+        return Bsrn.tile
 
-    def open(self, scales, output, first_output=0):
-        """See `bsrn_estimator.upscale.Upscaler`."""
-        config = Config(scales=tuple(scales))
+    def identity(self) -> str:
+        """Nobody asks."""
+        return ""
+
+    def open(self, scales, choice):
+        """See `UsableNetwork.open`."""
+        network = Bsrn(scales=tuple(scales))
         with tf.Graph().as_default():
             tf.set_random_seed(1)
             lr = tf.placeholder(tf.float32, [1, None, None, 3])
-            hr = bands.pictures(lr, scales[0], config, output, first_output)[0]
+            hr = network.pictures(lr, scales[0], choice)[0]
             session = tf.Session()
             session.run(tf.global_variables_initializer())
         return ("ensemble",), lambda picture, _: [session.run(hr, {lr: picture})], session.close

@@ -135,10 +135,13 @@ def progress(
 
 
 def duration(seconds: float) -> str:
-    """`seconds` as people say it: 4.2 s, 3 min 20 s, 2 h 05 min."""
+    """`seconds` as people say it: 4.2 s, 3 min 20 s, 2 h 05 min, 3 d 07 h."""
     if seconds < 60:
         return "%.1f s" % seconds
     minutes, rest = divmod(int(round(seconds)), 60)
     if minutes < 60:
         return "%d min %02d s" % (minutes, rest)
-    return "%d h %02d min" % divmod(minutes, 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return "%d h %02d min" % (hours, minutes)
+    return "%d d %02d h" % divmod(hours, 24)

@@ -11,10 +11,10 @@ from typing import List, Optional
 
 import numpy as np
 
-from bsrn_estimator.checkpoints import contents
+from bsrn_estimator import scales
+from bsrn_estimator.checkpoints import config_file, contents
 from bsrn_estimator.checkpoints import files as checkpoint_files
 from bsrn_estimator.checkpoints.reference import write_reference
-from bsrn_estimator.config import FILE_NAME
 from bsrn_estimator.errors import UserError
 
 
@@ -67,15 +67,14 @@ def _show(options) -> int:
 def table(description: contents.Description) -> List[str]:
     """The lines that `show` prints."""
     lines = ["checkpoint      %s" % description.prefix]
-    lines.append("scales          %s" % ", ".join("x%d" % s for s in description.scales))
-    lines.append("conv_features   %d" % description.conv_features)
-    lines.append("state_features  %d" % description.state_features)
-    if not os.path.exists(os.path.join(os.path.dirname(description.prefix), FILE_NAME)):
-        lines.append("recursions      not told by any shape; no %s beside it" % FILE_NAME)
+    lines.append("scales          %s" % scales.listed(description.scales))
+    told = [(name, str(value)) for name, value in description.told.items() if name != "scales"]
+    if config_file.exists(os.path.dirname(description.prefix)):
+        told += contents.network_of(description.prefix).untold_lines()
     else:
-        config = contents.config_of(description.prefix)
-        lines.append("recursions      %d" % config.recursions)
-        lines.append("outputs         one after every %d" % config.recursion_frequency)
+        absent = "not told by any shape; no %s beside it" % config_file.FILE_NAME
+        told += [(name, absent) for name in description.family.untold[:1]]
+    lines += ["%-15s %s" % row for row in told]
     step = description.global_step
     lines.append("global_step     %s" % ("not saved" if step is None else step))
     lines.append("optimizer       %s" % ("Adam" if description.has_optimizer else "not saved"))

@@ -8,7 +8,7 @@ import shutil
 from typing import Any, Dict
 
 from bsrn_estimator import files
-from bsrn_estimator.config import Config
+from bsrn_estimator.checkpoints.config_file import Config
 from bsrn_estimator.errors import UserError
 
 FOLDER = "best"

@@ -6,20 +6,20 @@ A checkpoint of the reference implementation has the names and shapes of this pr
 
 import dataclasses
 import os
-import re
-from typing import Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple, Type
 
 import numpy as np
 
+from bsrn_estimator.checkpoints import config_file
+from bsrn_estimator.checkpoints.config_file import FILE_NAME, Config
 from bsrn_estimator.compat import tf
-from bsrn_estimator.config import FILE_NAME, Config
 from bsrn_estimator.errors import UserError
-from bsrn_estimator.networks import bsrn_layers
+from bsrn_estimator.networks import families
+from bsrn_estimator.networks.base import Network
 
 SLOTS = ("/Adam", "/Adam_1")
 AVERAGE = "/ExponentialMovingAverage"
 POWERS = ("beta1_power", "beta2_power")
-_LAST_CONV = "generator/last_conv/"
 _LISTED = 4
 
 
@@ -30,28 +30,28 @@ class Description:
     Attributes:
       prefix: its path without the endings of its files.
       shapes: the shape of every variable in it, by name.
-      conv_features: channels of the features.
-      state_features: channels of the block state.
-      scales: the scales that it has all weights of.
-      single_scale_form: whether the last convolution has no folder for its scale, as in a network
-        of one scale.
+      family: the family of its network.
+      told: the fields of the network that the shapes tell.
       has_optimizer: whether Adam's state of every weight is there.
       global_step: steps taken; None where that is not saved, as in the reference implementation.
     """
 
     prefix: str
     shapes: Dict[str, Tuple[int, ...]]
-    conv_features: int
-    state_features: int
-    scales: Tuple[int, ...]
-    single_scale_form: bool
+    family: Type[Network]
+    told: Mapping[str, Any]
     has_optimizer: bool
     global_step: Optional[int]
 
     @property
+    def scales(self) -> Tuple[int, ...]:
+        """The scales that it has all weights of."""
+        return self.told["scales"]
+
+    @property
     def weights(self) -> List[str]:
         """Names of the weights of the network, in order."""
-        return _weights(self.shapes)
+        return _weights(self.shapes, self.family)
 
     @property
     def optimizer_names(self) -> List[str]:
@@ -75,122 +75,84 @@ class Description:
 
 
 def describe(prefix: str) -> Description:
-    """Reads what the checkpoint at `prefix` (see `resolve`) holds.
+    """Reads what the checkpoint at `prefix` (see `files.resolve`) holds.
 
     Raises:
-      UserError: it holds no BSRN network.
+      UserError: it holds no network of a family that there is.
     """
     reader = tf.train.load_checkpoint(prefix)
     shapes = {n: tuple(shape) for n, shape in reader.get_variable_to_shape_map().items()}
-    first = shapes.get("generator/first_conv/conv2d/kernel", ())
-    block = shapes.get("generator/residual_modules/conv2d/kernel", ())
-    single = _LAST_CONV + "conv2d/kernel" in shapes
-    upscalers = re.findall(r"^generator/upscale/x(\d+)/conv2d/kernel$", "\n".join(shapes), re.M)
-    scales = tuple(
-        scale
-        for scale in sorted(int(text) for text in upscalers)
-        if single or _LAST_CONV + "x%d/conv2d/kernel" % scale in shapes
-    )
-    if len(first) != 4 or len(block) != 4 or not scales or (single and len(scales) > 1):
+    found = families.told_by(shapes)
+    if found is None:
         raise UserError(
             "%s holds no BSRN network: among its %d variables are not those of the first "
             "convolution, the recursive block and an upscaler" % (prefix, len(shapes))
         )
-    slots = [name + slot for name in _weights(shapes) for slot in SLOTS]
+    family, told = found
+    slots = [name + slot for name in _weights(shapes, family) for slot in SLOTS]
     step = tf.GraphKeys.GLOBAL_STEP
     return Description(
         prefix=prefix,
         shapes=shapes,
-        conv_features=first[-1],
-        state_features=block[-1] - first[-1],
-        scales=scales,
-        single_scale_form=single,
+        family=family,
+        told=told,
         has_optimizer=all(name in shapes for name in slots + list(POWERS)),
         global_step=int(reader.get_tensor(step)) if step in shapes else None,
     )
 
 
-def _weights(names) -> List[str]:
+def _weights(names, family: Type[Network]) -> List[str]:
     """Those of `names` that are weights of the network, in order."""
     beside = SLOTS + (AVERAGE,)
-    return sorted(n for n in names if n.startswith("generator/") and not n.endswith(beside))
+    return sorted(n for n in names if n.startswith(family.scope) and not n.endswith(beside))
 
 
-def config_of(
-    prefix: str,
-    recursions: Optional[int] = None,
-    recursion_frequency: Optional[int] = None,
-    base: Optional[Config] = None,
-) -> Config:
-    """The configuration of the network in a checkpoint.
+def network_of(prefix: str, given: Optional[Mapping[str, Any]] = None) -> Network:
+    """The network in a checkpoint.
 
-    Features, state features and scales are read off the shapes. What no shape tells is taken from
-    the arguments, else from the configuration saved beside the checkpoint.
+    Most is read off the shapes. What no shape tells is taken from `given`, else from the
+    configuration saved beside the checkpoint.
 
     Args:
-      prefix: path prefix of the checkpoint (see `resolve`).
-      recursions: as `Config.recursions`; None where the user did not say.
-      recursion_frequency: as `Config.recursion_frequency`; None where the user did not say.
-      base: all that does not describe the network (how to train) is taken from it; by default from
-        the saved configuration, else from the defaults. The mean of the colours, which no shape
-        tells either, comes from the saved configuration, else from `base`.
+      prefix: path prefix of the checkpoint (see `files.resolve`).
+      given: the fields that the user gave, of those in `Network.untold`.
 
     Returns:
-      A configuration whose scales are all that the checkpoint has.
+      A network whose scales are all that the checkpoint has.
 
     Raises:
-      UserError: neither the arguments nor a saved configuration give the recursions, or the saved
+      UserError: neither `given` nor a saved configuration tells what has to be known, or the saved
         configuration is of another network.
     """
     description = describe(prefix)
     folder = os.path.dirname(prefix)
-    saved = Config.load(folder) if os.path.exists(os.path.join(folder, FILE_NAME)) else None
-    base = base or saved or Config()
-    asked = {"recursions": recursions, "recursion_frequency": recursion_frequency}
-    if saved:
+    given = given or {}
+    fields: Dict[str, Any] = {}
+    if config_file.exists(folder):
+        saved = Config.load(folder).network
         check_fit(description, saved)
-        asked = {n: getattr(saved, n) if v is None else v for n, v in asked.items()}
-    missing = ["--" + name for name, value in asked.items() if value is None]
+        fields = saved.to_dict()
+    fields.update(given)
+    missing = ["--" + name for name in description.family.untold if name not in fields]
     if missing:
         raise UserError(
-            "no shape in %s tells its recursions and no %s lies beside it; give %s as it was "
-            "trained with" % (prefix, FILE_NAME, " and ".join(missing))
+            "no shape in %s tells its %s and no %s lies beside it; give %s as it was trained with"
+            % (prefix, description.family.untold[0], FILE_NAME, " and ".join(missing))
         )
-    return dataclasses.replace(
-        base,
-        scales=description.scales,
-        conv_features=description.conv_features,
-        state_features=description.state_features,
-        rgb_mean=(saved or base).rgb_mean,
-        **asked,
-    )
+    fields.update(description.told)
+    return description.family(**fields)
 
 
-def weight_shapes(config: Config) -> Dict[str, Tuple[int, ...]]:
-    """The shape of every weight of the network, by name."""
-    once = dataclasses.replace(config, recursions=1, recursion_frequency=1)
-    with tf.Graph().as_default():
-        trunk = bsrn_layers.trunk(tf.zeros([1, 1, 1, 3]), once)
-        for scale in config.scales:
-            bsrn_layers.outputs_of(trunk, scale, once)
-        return {name_of(v): tuple(v.shape.as_list()) for v in tf.trainable_variables("generator/")}
-
-
-def check_fit(description: Description, config: Config, with_optimizer: bool = False) -> None:
-    """Raises UserError, listing what differs, unless the checkpoint serves the network of `config`.
+def check_fit(description: Description, network: Network, with_optimizer: bool = False) -> None:
+    """Raises UserError, listing what differs, unless the checkpoint serves `network`.
 
     It may hold more scales than the network has. With `with_optimizer` it also has to hold Adam's
     state.
     """
-    lacking = [scale for scale in config.scales if scale not in description.scales]
-    faults = ["it has no upscaler for x%d" % scale for scale in lacking]
-    for field in ("conv_features", "state_features"):
-        found, expected = getattr(description, field), getattr(config, field)
-        if found != expected:
-            faults.append("its %s are %d, not %d" % (field, found, expected))
+    faults = _differing(description, network)
     if not faults:
-        for name, shape in sorted(weight_shapes(config).items()):
-            saved = saved_name(name, config, description)
+        for name, shape in sorted(network.weight_shapes().items()):
+            saved = network.saved_name(name, description.shapes)
             found = description.shapes.get(saved)
             if found is None:
                 faults.append("it has no %s" % saved)
@@ -209,12 +171,14 @@ def check_fit(description: Description, config: Config, with_optimizer: bool = F
         )
 
 
-def saved_name(name: str, config: Config, description: Description) -> str:
-    """The name in the checkpoint of the variable `name` of a network of `config`."""
-    if len(config.scales) == 1 and not description.single_scale_form:
-        return name.replace(_LAST_CONV, "%sx%d/" % (_LAST_CONV, config.scales[0]))
-    return name
-
-
-def name_of(variable) -> str:
-    return variable.name.split(":")[0]
+def _differing(description: Description, network: Network) -> List[str]:
+    """What the shapes of a checkpoint tell of another network than `network`."""
+    if type(network) is not description.family:
+        return ["it is a network of the family %s" % description.family.family]
+    lacking = [scale for scale in network.scales if scale not in description.scales]
+    faults = ["it has no upscaler for x%d" % scale for scale in lacking]
+    for field, found in description.told.items():
+        expected = getattr(network, field)
+        if field != "scales" and found != expected:
+            faults.append("its %s are %s, not %s" % (field, found, expected))
+    return faults

@@ -9,21 +9,19 @@ from bsrn_estimator.checkpoints.contents import (
     Description,
     check_fit,
     describe,
-    name_of,
-    saved_name,
 )
 from bsrn_estimator.compat import tf
-from bsrn_estimator.config import Config
+from bsrn_estimator.networks.base import Network
 
 
-def restorer(prefix: str, config: Config, with_optimizer: bool = False) -> Callable:
+def restorer(prefix: str, network: Network, with_optimizer: bool = False) -> Callable:
     """Makes a function that gives the network in the default graph the values of a checkpoint.
 
     To be called when the graph is built, for it adds operations; then the function, once or more.
 
     Args:
       prefix: path prefix of the checkpoint (see `resolve`).
-      config: the hyper-parameters that the graph was built with; of its scales, those count that
+      network: the network that the graph was built with; of its scales, those count that
         the graph has.
       with_optimizer: whether Adam's variables are restored too.
 
@@ -34,14 +32,14 @@ def restorer(prefix: str, config: Config, with_optimizer: bool = False) -> Calla
       UserError: the checkpoint does not fit; the sentence lists what differs.
     """
     description = describe(prefix)
-    check_fit(description, config, with_optimizer)
-    saver = tf.train.Saver(_variables(config, description, with_optimizer))
+    check_fit(description, network, with_optimizer)
+    saver = tf.train.Saver(_variables(network, description, with_optimizer))
     return lambda session: saver.restore(session, prefix)
 
 
 def initial_weights(
     prefix: str,
-    config: Config,
+    network: Network,
     with_optimizer: bool = False,
     initial_step: Optional[int] = None,
 ) -> Callable:
@@ -49,7 +47,7 @@ def initial_weights(
 
     Args:
       prefix: path prefix of the checkpoint (see `resolve`).
-      config: the hyper-parameters of the training run.
+      network: the network that is trained.
       with_optimizer: whether Adam goes on with its state, too.
       initial_step: the step that training starts to count from, and the schedule of the learning
         rate with it; None for 0.
@@ -63,12 +61,12 @@ def initial_weights(
       UserError: the checkpoint does not fit; the sentence lists what differs.
     """
     description = describe(prefix)
-    check_fit(description, config, with_optimizer)
+    check_fit(description, network, with_optimizer)
 
     def scaffold():
         # Not by a Saver: this alone reaches every replica of a variable.
-        tf.train.init_from_checkpoint(prefix, _variables(config, description, with_optimizer))
-        averages = _averages(config, description)
+        tf.train.init_from_checkpoint(prefix, _variables(network, description, with_optimizer))
+        averages = _averages(network, description)
         if averages:
             tf.train.init_from_checkpoint(prefix, averages)
         if not initial_step:
@@ -79,12 +77,12 @@ def initial_weights(
     return scaffold
 
 
-def reading_scaffold(prefix: str, config: Config) -> Callable:
+def reading_scaffold(prefix: str, network: Network) -> Callable:
     """What lets an Estimator evaluate or predict with a checkpoint that has no `global_step`.
 
     Args:
       prefix: path prefix of the checkpoint, which is also given to the Estimator.
-      config: the hyper-parameters.
+      network: the network.
 
     Returns:
       A function to be called in the finished graph; it returns the tf.train.Scaffold.
@@ -93,10 +91,10 @@ def reading_scaffold(prefix: str, config: Config) -> Callable:
       UserError: the checkpoint does not fit; the sentence lists what differs.
     """
     description = describe(prefix)
-    check_fit(description, config)
+    check_fit(description, network)
 
     def scaffold():
-        variables = _variables(config, description, with_optimizer=False)
+        variables = _variables(network, description, with_optimizer=False)
         prepare = [tf.train.Scaffold.default_local_init_op()]
         step = tf.train.get_global_step()
         if step is not None and description.global_step is not None:
@@ -112,26 +110,43 @@ def reading_scaffold(prefix: str, config: Config) -> Callable:
     return scaffold
 
 
-def _variables(config: Config, description: Description, with_optimizer: bool) -> Dict:
+def averages_scaffold() -> "tf.train.Scaffold":
+    """What gives the weights of the default graph the moving averages that training kept of them.
+
+    For an Estimator that evaluates or predicts from checkpoints of its own folder.
+    """
+    weights = {_name(variable) + AVERAGE: variable for variable in tf.trainable_variables()}
+    others = set(tf.global_variables()) - set(tf.trainable_variables())
+    weights.update((_name(variable), variable) for variable in others)
+    return tf.train.Scaffold(saver=tf.train.Saver(weights))
+
+
+def _variables(network: Network, description: Description, with_optimizer: bool) -> Dict:
     """The variables of the default graph that `description` has values for, by saved name."""
     weights = {
-        saved_name(name_of(v), config, description): v for v in tf.trainable_variables("generator/")
+        network.saved_name(_name(v), description.shapes): v
+        for v in tf.trainable_variables(network.scope)
     }
     if not with_optimizer:
         return {description.trained(name): variable for name, variable in weights.items()}
     for variable in tf.global_variables():
-        name = name_of(variable)
-        if name in POWERS or (name.startswith("generator/") and name.endswith(SLOTS)):
-            weights[saved_name(name, config, description)] = variable
+        name = _name(variable)
+        if name in POWERS or (name.startswith(network.scope) and name.endswith(SLOTS)):
+            weights[network.saved_name(name, description.shapes)] = variable
     return weights
 
 
-def _averages(config: Config, description: Description) -> Dict:
+def _averages(network: Network, description: Description) -> Dict:
     """The moving averages in the default graph, by the saved name of what they start from."""
     found = {}
     for variable in tf.global_variables():
-        name = name_of(variable)
+        name = _name(variable)
         if name.endswith(AVERAGE):
-            weight = saved_name(name[: -len(AVERAGE)], config, description)
+            weight = network.saved_name(name[: -len(AVERAGE)], description.shapes)
             found[description.trained(weight)] = variable
     return found
+
+
+def _name(variable) -> str:
+    # Not that of its operation: a variable of several replicas has more than one.
+    return variable.name.split(":")[0]

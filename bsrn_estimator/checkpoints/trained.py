@@ -1,16 +1,55 @@
 """A trained network in a checkpoint, ready to be put in a graph."""
 
+import abc
 import hashlib
 import json
 import os
-from typing import Callable, Optional, Sequence, Tuple
+from typing import Any, Callable, Mapping, Optional, Sequence, Tuple
 
 from bsrn_estimator.checkpoints import PRETRAINED, contents, restoring
 from bsrn_estimator.checkpoints import files as checkpoint_files
 from bsrn_estimator.compat import tf
-from bsrn_estimator.config import Config
-from bsrn_estimator.networks import bands
-from bsrn_estimator.pictures.tiling import TILE
+from bsrn_estimator.networks.base import Network
+from bsrn_estimator.networks.choice import OutputChoice
+
+
+class UsableNetwork(abc.ABC):
+    """A network with its weights, whatever holds them: what upscales pictures takes one.
+
+    Attributes:
+      scales: the scales that it has.
+      fixed_shape: height and width of the LR pictures that it takes; None where they are free.
+      step: the global step of its checkpoint; 0 where it has none.
+      name: what to call it in messages.
+    """
+
+    scales: Tuple[int, ...]
+    fixed_shape: Optional[Tuple[int, int]] = None
+    step: int
+    name: str
+
+    @abc.abstractmethod
+    def tile(self, scale: int) -> int:
+        """Side of a tile in LR pixels that keeps memory under 1 GB."""
+
+    @abc.abstractmethod
+    def open(
+        self, scales: Sequence[int], choice: OutputChoice
+    ) -> Tuple[Tuple[str, ...], Callable, Callable]:
+        """Makes some scales ready.
+
+        Returns:
+          The names of the pictures; a function from float32 [1, height, width, 3] in 0..255 and a
+          scale to a list of float32 [1, s * height, s * width, 3], one for each name; and one that
+          ends the session.
+
+        Raises:
+          UserError: it has no such output.
+        """
+
+    @abc.abstractmethod
+    def identity(self) -> str:
+        """A digest of the weights and of what decides the result; equal for equal networks."""
 
 
 def new_session(session_config: Optional[tf.ConfigProto] = None) -> tf.Session:
@@ -21,91 +60,82 @@ def new_session(session_config: Optional[tf.ConfigProto] = None) -> tf.Session:
     return tf.Session(config=session_config)
 
 
-class TrainedNetwork:
+class TrainedNetwork(UsableNetwork):
     """The weights of one checkpoint and what is needed to use them.
 
     Args:
       prefix: path of the checkpoint without its endings.
-      config: the hyper-parameters that it was trained with.
+      network: the network that it holds.
       session_config: options of its sessions; see `new_session`.
-
-    Attributes:
-      scales: the scales that it has.
-      step: its global step; 0 where it has none.
-      name: what to call it in messages.
     """
 
-    fixed_shape = None
-
     def __init__(
-        self, prefix: str, config: Config, session_config: Optional[tf.ConfigProto] = None
+        self, prefix: str, network: Network, session_config: Optional[tf.ConfigProto] = None
     ) -> None:
-        self.prefix, self.config = prefix, config
+        self.prefix, self.network = prefix, network
         self._session_config = session_config
-        self.scales = config.scales
+        self.scales = network.scales
         self.step = contents.describe(prefix).global_step or 0
         self.name = prefix + (" (step %d)" % self.step if self.step else "")
 
     def tile(self, scale: int) -> int:
         """Side of a tile in LR pixels that keeps memory under 1 GB."""
-        return TILE
+        return self.network.tile
 
     def session(self) -> tf.Session:
         """A session on the default graph, in which the network's variables have their values.
 
         Raises:
-          UserError: the checkpoint does not fit the hyper-parameters.
+          UserError: the checkpoint does not fit the network.
         """
-        restore = restoring.restorer(self.prefix, self.config)
+        restore = restoring.restorer(self.prefix, self.network)
         made = new_session(self._session_config)
         restore(made)
         return made
 
     def open(
-        self, scales: Sequence[int], output: str, first_output: int = 0
+        self, scales: Sequence[int], choice: OutputChoice
     ) -> Tuple[Tuple[str, ...], Callable, Callable]:
-        """See `upscale.Upscaler`: names of the outputs, a function to run it, one to end it."""
+        """See `UsableNetwork.open`."""
+        names = self.network.picture_names(choice)
         with tf.Graph().as_default():
             lr = tf.placeholder(tf.float32, [1, None, None, 3], "lr")
-            made = {
-                scale: bands.pictures(lr, scale, self.config, output, first_output)
-                for scale in scales
-            }
+            made = {scale: self.network.pictures(lr, scale, choice) for scale in scales}
             session = self.session()
 
         def run(picture, scale):
             return session.run(made[scale], {lr: picture})
 
-        return bands.output_names(output, self.config.output_recursions), run, session.close
+        return names, run, session.close
 
     def identity(self) -> str:
         """A digest of the weights and of what decides the result; equal for equal networks."""
-        fields = ("scales", "recursions", "recursion_frequency", "rgb_mean")
-        form = {name: getattr(self.config, name) for name in fields}
+        fields = self.network.to_dict()
+        description = contents.describe(self.prefix)
+        # The shapes of the weights tell the rest.
+        told = set(description.told) - {"scales"}
+        form = {name: value for name, value in fields.items() if name not in told}
         digest = hashlib.sha256(json.dumps(form, sort_keys=True).encode())
         reader = tf.train.load_checkpoint(self.prefix)
-        for name in contents.describe(self.prefix).weights:
+        for name in description.weights:
             digest.update(name.encode())
-            digest.update(reader.get_tensor(name).tobytes())
+            digest.update(reader.get_tensor(description.trained(name)).tobytes())
         return digest.hexdigest()[:16]
 
 
 def find(
     checkpoint: Optional[str] = None,
     model_dir: Optional[str] = None,
-    recursions: Optional[int] = None,
-    recursion_frequency: Optional[int] = None,
+    given: Optional[Mapping[str, Any]] = None,
     session_config: Optional[tf.ConfigProto] = None,
 ) -> TrainedNetwork:
     """The network that the user means.
 
     Args:
-      checkpoint: what `checkpoint_files.resolve` takes; None for the newest in `model_dir`.
+      checkpoint: what `checkpoints.files.resolve` takes; None for the newest in `model_dir`.
       model_dir: a folder that training wrote; where it does not exist, or is None, the network
         that comes with the project is taken.
-      recursions: those of a checkpoint that no config.json lies beside; None where the user did
-        not say.
-      recursion_frequency: likewise.
+      given: see `contents.network_of`.
       session_config: options of its sessions; see `new_session`.
 
     Raises:
@@ -115,5 +145,4 @@ def find(
         trained_here = model_dir if model_dir and os.path.isdir(model_dir) else None
         checkpoint = trained_here or PRETRAINED
     prefix = checkpoint_files.resolve(checkpoint)
-    config = contents.config_of(prefix, recursions, recursion_frequency)
-    return TrainedNetwork(prefix, config, session_config)
+    return TrainedNetwork(prefix, contents.network_of(prefix, given), session_config)

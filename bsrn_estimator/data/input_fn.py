@@ -11,7 +11,7 @@ from typing import Callable, Dict, Optional, Sequence, Tuple
 import numpy as np
 
 from bsrn_estimator.compat import tf
-from bsrn_estimator.config import Config
+from bsrn_estimator.config import Recipe
 from bsrn_estimator.data import augmentation, parsing, sampling
 from bsrn_estimator.data.reader import CorruptRecords, RecordReader
 from bsrn_estimator.pictures.imresize import enlarge
@@ -26,38 +26,34 @@ _as_it_stands = tf.autograph.experimental.do_not_convert
 
 def training_input_fn(
     data_dir: str,
-    config: Config,
+    scales: Sequence[int],
+    recipe: Recipe,
     start_step: int = 0,
     rank: int = 0,
     rank_size: int = 1,
-    patches_per_tile: int = 8,
     tiles_in_play: int = 32,
     with_keys: bool = True,
     parallel_calls: Optional[int] = None,
-    skip_corrupt: bool = False,
-    max_corrupt_share: float = 0.01,
     corrupt: Optional[CorruptRecords] = None,
 ) -> Callable[[], tf.data.Dataset]:
     """The input function of training; the data set is checked here, before any work starts.
 
-    The elements depend on the data, `config`, `rank`, `rank_size`, `patches_per_tile` and
-    `tiles_in_play`. One that starts at step n goes on as one that started at 0 would have.
+    The elements depend on the data, `scales`, `recipe`, `rank`, `rank_size` and `tiles_in_play`.
+    One that starts at step n goes on as one that started at 0 would have.
 
     Args:
       data_dir: folder of training records.
-      config: scales, schedule, batch and patch size, seed.
+      scales: the scales that are trained, ascending.
+      recipe: schedule, batch and patch size, patches for each reading of a tile, seed.
       start_step: number of the first batch; with several replicas fed from one input function,
         the batches that all of them have taken.
       rank: this process, from 0; ranks share out the records.
       rank_size: number of processes.
-      patches_per_tile: patches cut from a tile each time it is read.
       tiles_in_play: tiles that take turns in giving patches, rounded up to whole batches. What is
         held in memory grows with it.
       with_keys: leave "key" among the features.
       parallel_calls: tiles decoded at a time at one scale; by default as many as there are cores.
-      skip_corrupt: leave corrupt records out; by default they are errors.
-      max_corrupt_share: the largest share of corrupt records, 0 to 1, before training stops.
-      corrupt: counts the corrupt records left out.
+      corrupt: leaves corrupt records out and counts them here; by default they are errors.
 
     Returns:
       A function of no arguments that returns an endless tf.data.Dataset of (features, labels).
@@ -69,39 +65,31 @@ def training_input_fn(
       of "hr" in the random schedule of several scales.
 
     Raises:
-      UserError: the data set is not whole or does not fit the configuration.
+      UserError: the data set is not whole or does not fit the recipe.
     """
-    reader = RecordReader(
-        data_dir,
-        config.scales,
-        "training",
-        config.patch_size,
-        skip_corrupt,
-        max_corrupt_share,
-        corrupt,
-    )
+    reader = RecordReader(data_dir, scales, "training", recipe.patch_size, corrupt)
     streams = {
         scale: sampling.Stream(
-            config.seed,
+            recipe.seed,
             scale,
             reader.manifest.records,
-            config.batch_size,
-            patches_per_tile,
-            -(-tiles_in_play // config.batch_size),
+            recipe.batch_size,
+            recipe.patches_per_tile,
+            -(-tiles_in_play // recipe.batch_size),
             rank,
             rank_size,
         )
-        for scale in config.scales
+        for scale in scales
     }
 
     def batches(scale: int, first: int) -> tf.data.Dataset:
-        dataset = _batches(reader, streams[scale], first, config.patch_size, parallel_calls)
+        dataset = _batches(reader, streams[scale], first, recipe.patch_size, parallel_calls)
         return dataset if with_keys else dataset.map(_without_key)
 
     def input_fn() -> tf.data.Dataset:
-        schedule = _joint if config.scale_schedule == "joint" else _random
+        schedule = _joint if recipe.scale_schedule == "joint" else _random
         # Last, so that the next step's batch is ready while the device is at work on this one.
-        return schedule(batches, config, start_step).prefetch(2)
+        return schedule(batches, scales, recipe.seed, start_step).prefetch(2)
 
     return input_fn
 
@@ -146,7 +134,9 @@ def evaluation_input_fn(data_dir: str, scales: Sequence[int]) -> Callable[[], tf
     return input_fn
 
 
-def synthetic_input_fn(config: Config, with_keys: bool = True) -> Callable[[], tf.data.Dataset]:
+def synthetic_input_fn(
+    scales: Sequence[int], recipe: Recipe, with_keys: bool = True
+) -> Callable[[], tf.data.Dataset]:
     """Constant data of the structure, the shapes and the order of scales of `training_input_fn`.
 
     It reads and decodes nothing: what training on it costs is what the steps cost.
@@ -154,28 +144,30 @@ def synthetic_input_fn(config: Config, with_keys: bool = True) -> Callable[[], t
 
     def batches(scale: int, _first: int) -> tf.data.Dataset:
         noise = np.random.RandomState(scale)
-        lr = [config.batch_size, config.patch_size, config.patch_size, 3]
+        lr = [recipe.batch_size, recipe.patch_size, recipe.patch_size, 3]
         hr = [lr[0], scale * lr[1], scale * lr[2], 3]
         batch = {
             "lr": noise.randint(0, 256, lr, np.uint8),
             "hr": noise.randint(0, 256, hr, np.uint8),
-            "key": [b"synthetic"] * config.batch_size,
+            "key": [b"synthetic"] * recipe.batch_size,
         }
         dataset = tf.data.Dataset.from_tensors(batch).repeat()
         return dataset if with_keys else dataset.map(_without_key)
 
     def input_fn() -> tf.data.Dataset:
-        schedule = _joint if config.scale_schedule == "joint" else _random
-        return schedule(batches, config, 0).prefetch(2)
+        schedule = _joint if recipe.scale_schedule == "joint" else _random
+        return schedule(batches, scales, recipe.seed, 0).prefetch(2)
 
     return input_fn
 
 
-def _random(batches: Callable, config: Config, start_step: int) -> tf.data.Dataset:
+def _random(
+    batches: Callable, scales: Sequence[int], seed: int, start_step: int
+) -> tf.data.Dataset:
     """Every step the next batch of one scale."""
-    firsts = {config.scales[0]: start_step}
-    if len(config.scales) > 1:
-        firsts = sampling.batches_before(config.seed, start_step, config.scales)
+    firsts = {scales[0]: start_step}
+    if len(scales) > 1:
+        firsts = sampling.batches_before(seed, start_step, scales)
 
     def labelled(scale: int) -> tf.data.Dataset:
         @_as_it_stands
@@ -185,12 +177,12 @@ def _random(batches: Callable, config: Config, start_step: int) -> tf.data.Datas
 
         return batches(scale, firsts[scale]).map(label)
 
-    if len(config.scales) == 1:
-        return labelled(config.scales[0])
+    if len(scales) == 1:
+        return labelled(scales[0])
 
     def choose(step: np.ndarray) -> np.ndarray:
-        scale = sampling.scale_of_step(config.seed, step, config.scales)
-        return np.int64(config.scales.index(scale))
+        scale = sampling.scale_of_step(seed, step, scales)
+        return np.int64(list(scales).index(scale))
 
     @_as_it_stands
     def choice(step: tf.Tensor) -> tf.Tensor:
@@ -200,12 +192,12 @@ def _random(batches: Callable, config: Config, start_step: int) -> tf.data.Datas
 
     # Batches, not patches, are chosen: within a scale all shapes are static.
     return tf.data.experimental.choose_from_datasets(
-        [labelled(scale) for scale in config.scales],
+        [labelled(scale) for scale in scales],
         tf.data.Dataset.range(start_step, _FOREVER).map(choice),
     )
 
 
-def _joint(batches: Callable, config: Config, start_step: int) -> tf.data.Dataset:
+def _joint(batches: Callable, scales: Sequence[int], seed: int, start_step: int) -> tf.data.Dataset:
     """Every step the next batch of every scale, their LR patches in one tensor."""
 
     @_as_it_stands
@@ -215,10 +207,10 @@ def _joint(batches: Callable, config: Config, start_step: int) -> tf.data.Datase
             for name in parts[0]
             if name != "hr"
         }
-        labels = {"hr_x%d" % scale: part["hr"] for scale, part in zip(config.scales, parts)}
+        labels = {"hr_x%d" % scale: part["hr"] for scale, part in zip(scales, parts)}
         return features, labels
 
-    streams = tuple(batches(scale, start_step) for scale in config.scales)
+    streams = tuple(batches(scale, start_step) for scale in scales)
     return tf.data.Dataset.zip(streams).map(join)
 
 

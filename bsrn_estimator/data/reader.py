@@ -14,9 +14,14 @@ _LOST = -1
 
 
 class CorruptRecords:
-    """The corrupt records that were left out so far; filled by readers, read by whoever reports."""
+    """The corrupt records that were left out so far; filled by readers, read by whoever reports.
 
-    def __init__(self) -> None:
+    Args:
+      max_share: the largest share of all records, 0 to 1, that is put up with.
+    """
+
+    def __init__(self, max_share: float = 0.01) -> None:
+        self.max_share = max_share
         self._lock = threading.Lock()
         self._by_file: Dict[str, set] = {}
 
@@ -45,13 +50,12 @@ class RecordReader:
       scales: the scales wanted.
       kind: "training" or "evaluation".
       patch_size: height and width of the LR patches wanted, or None.
-      skip_corrupt: give the next good record in place of a corrupt one.
-      max_corrupt_share: the largest share of corrupt records, 0 to 1, that is put up with.
-      corrupt: where to count them; by default one of the reader's own.
+      corrupt: gives the next good record in place of a corrupt one, which is counted here; by
+        default a corrupt record is an error.
 
     Attributes:
       manifest: what the folder says that it holds.
-      corrupt: the corrupt records met so far.
+      corrupt: the corrupt records met so far, None where they are errors.
 
     Raises:
       UserError: the data set is not whole, or cannot serve what is asked for. The checksums of the
@@ -64,16 +68,12 @@ class RecordReader:
         scales: Sequence[int],
         kind: str,
         patch_size: Optional[int] = None,
-        skip_corrupt: bool = False,
-        max_corrupt_share: float = 0.01,
         corrupt: Optional[CorruptRecords] = None,
     ) -> None:
-        self.manifest = Manifest.load_alone(data_dir) if skip_corrupt else Manifest.load(data_dir)
+        self.manifest = Manifest.load_alone(data_dir) if corrupt else Manifest.load(data_dir)
         self.manifest.require(scales=scales, kind=kind, patch_size=patch_size, source=data_dir)
-        self.corrupt = CorruptRecords() if corrupt is None else corrupt
+        self.corrupt = corrupt
         self._data_dir = data_dir
-        self._skip_corrupt = skip_corrupt
-        self._max_corrupt_share = max_corrupt_share
         if not self.manifest.records:
             raise UserError("%s holds no records; convert the data again" % data_dir)
         self._refuse_foreign_shards()
@@ -103,9 +103,9 @@ class RecordReader:
             try:
                 return read_record(self._paths[shard], offset, length, in_shard)
             except CorruptRecord:
-                if not self._skip_corrupt:
+                if self.corrupt is None:
                     raise
-                self._count(self._paths[shard], in_shard)
+                self._count(self.corrupt, self._paths[shard], in_shard)
         raise UserError("%s has no record that is whole; convert the data again" % self._data_dir)
 
     def _refuse_foreign_shards(self) -> None:
@@ -122,7 +122,7 @@ class RecordReader:
         try:
             offsets, lengths = index_shard(path)
         except CorruptRecord as error:
-            if not self._skip_corrupt:
+            if self.corrupt is None:
                 raise
             offsets, lengths = error.before
         else:
@@ -132,16 +132,17 @@ class RecordReader:
                     "convert it again with --overwrite" % (path, len(offsets), records)
                 )
         lost = np.full(records - len(offsets), _LOST, np.int64)
-        for record in range(len(offsets), records):
-            self._count(path, record)
+        if self.corrupt is not None:
+            for record in range(len(offsets), records):
+                self._count(self.corrupt, path, record)
         return np.append(offsets, lost), np.append(lengths, lost)
 
-    def _count(self, path: str, record: int) -> None:
-        self.corrupt.add(path, record)
-        total, records = self.corrupt.total, self.manifest.records
-        if total > self._max_corrupt_share * records:
+    def _count(self, corrupt: CorruptRecords, path: str, record: int) -> None:
+        corrupt.add(path, record)
+        total, records = corrupt.total, self.manifest.records
+        if total > corrupt.max_share * records:
             raise UserError(
                 "%d of the %d records of %s are corrupt, among them record %d of %s, more than "
                 "--max_corrupt_share=%g allows; convert the data again"
-                % (total, records, self._data_dir, record, path, self._max_corrupt_share)
+                % (total, records, self._data_dir, record, path, corrupt.max_share)
             )

@@ -1,20 +1,20 @@
 """Evaluates a checkpoint on whole pictures: every scale in one go, a table, metrics.json."""
 
-import dataclasses
 import functools
 import os
-from typing import Any, Dict, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence
 
 from bsrn_estimator.checkpoints import restoring
 from bsrn_estimator.compat import tf
-from bsrn_estimator.config import Config
 from bsrn_estimator.data import input_fn
 from bsrn_estimator.data.manifest import Manifest
 from bsrn_estimator.errors import UserError
-from bsrn_estimator.evaluation import model_fn as evaluation_model_fn
+from bsrn_estimator.evaluation import model_fn as evaluation
 from bsrn_estimator.evaluation import report
-from bsrn_estimator.evaluation.options import EvaluationOptions
-from bsrn_estimator.platforms.base import Platform, RunOptions
+from bsrn_estimator.evaluation.options import Destination, EvaluationOptions
+from bsrn_estimator.networks.base import Network
+from bsrn_estimator.platforms.base import Platform
+from bsrn_estimator.platforms.options import RunOptions
 
 
 class Evaluator:
@@ -23,12 +23,11 @@ class Evaluator:
     Results go to MODEL_DIR/evaluation/step-N, curves to MODEL_DIR/eval.
 
     Args:
-      config: the hyper-parameters.
+      network: the network.
       platform: the devices.
       run: how the run is carried out; its model folder takes the results.
-      data_dir: folder of evaluation records.
-      scales: the scales to evaluate.
-      options: the protocol, and what to write.
+      options: the records, the protocol, and what to write.
+      scales: the scales to evaluate; by default all that the network has.
 
     Raises:
       UserError: the records cannot serve the scales.
@@ -36,21 +35,16 @@ class Evaluator:
 
     def __init__(
         self,
-        config: Config,
+        network: Network,
         platform: Platform,
         run: RunOptions,
-        data_dir: str,
-        scales: Sequence[int],
         options: EvaluationOptions,
+        scales: Optional[Sequence[int]] = None,
     ) -> None:
-        self._config, self._platform, self._run, self._scales = config, platform, run, scales
-        self._read = input_fn.evaluation_input_fn(data_dir, scales)
-        self._options = dataclasses.replace(
-            options,
-            directory=os.path.join(run.model_dir, "evaluation"),
-            summary_dir=os.path.join(run.model_dir, "eval"),
-            data_set=Manifest.load(data_dir).dataset,
-        )
+        self._network, self._platform, self._run, self._options = network, platform, run, options
+        self._scales = tuple(scales or network.scales)
+        self._read = input_fn.evaluation_input_fn(options.eval_data_dir, self._scales)
+        self._manifest = Manifest.load_alone(options.eval_data_dir)
 
     def recorded(self, step: int) -> Optional[Dict[str, Any]]:
         """The metrics.json of an evaluation at `step` that came to its end; None without one."""
@@ -71,22 +65,44 @@ class Evaluator:
           hooks: run beside the pictures.
 
         Raises:
-          UserError: it does not fit the configuration.
+          UserError: it does not fit the network.
         """
-        scaffold = restoring.reading_scaffold(checkpoint, self._config)
-        single_outputs = self._options.single_outputs
-        network = functools.partial(
-            evaluation_model_fn.results_of, config=self._config, single_outputs=single_outputs
-        )
-        names = evaluation_model_fn.output_names(self._config, single_outputs)
+        scaffold = restoring.reading_scaffold(checkpoint, self._network)
+        singles = self._options.single_outputs
+        taken: List[Dict[str, Any]] = []
         with self._platform.evaluation_network(
-            network, names, self._run, checkpoint, scaffold
+            functools.partial(self._network.results, singles=singles),
+            self._network.result_names(singles),
+            self._run,
+            checkpoint,
+            scaffold,
         ) as results:
-            build = evaluation_model_fn.build(
-                self._config, self._scales, self._options, scaffold, results
-            )
-            estimator = self._platform.evaluation_estimator(build, self._run)
+
+            def model_fn(features, labels, mode):
+                assert mode == tf.estimator.ModeKeys.EVAL, mode
+                return evaluation.spec(
+                    features,
+                    labels,
+                    self._network,
+                    self._scales,
+                    self._options,
+                    self._destination(taken),
+                    results,
+                    scaffold,
+                )
+
+            estimator = self._platform.evaluation_estimator(model_fn, self._run)
             estimator.evaluate(self._read, hooks=list(hooks), checkpoint_path=checkpoint)
-        metrics = self._options.result()
-        print("\n%s\n" % report.table(metrics), flush=True)
-        return metrics
+        if not taken:
+            raise UserError("no evaluation was carried to its end")
+        print("\n%s\n" % report.table(taken[-1]), flush=True)
+        return taken[-1]
+
+    def _destination(self, taken: List[Dict[str, Any]]) -> Destination:
+        return Destination(
+            directory=os.path.join(self._run.model_dir, "evaluation"),
+            summary_dir=os.path.join(self._run.model_dir, "eval"),
+            data_set=self._manifest.dataset,
+            pictures=self._manifest.records,
+            take=taken.append,
+        )

@@ -1,13 +1,13 @@
 """The evaluation of whole pictures inside an Estimator: metrics in the graph, files from a hook."""
 
 import os
-from typing import Any, Dict, Tuple, cast
+from typing import Any, Dict, Optional, Tuple, cast
 
 import numpy as np
 
 from bsrn_estimator.compat import tf
 from bsrn_estimator.evaluation import comparison, metrics, report, uiqm
-from bsrn_estimator.evaluation.options import EvaluationOptions
+from bsrn_estimator.evaluation.options import Destination, EvaluationOptions
 from bsrn_estimator.progress import progress
 
 # The figure by which one checkpoint is better than another: psnr_y, mean over the scales.
@@ -15,19 +15,26 @@ MEAN_PSNR = metrics.PSNR_Y + "/mean"
 _BICUBIC = "bicubic"
 
 
-def build(features, labels, results, options: EvaluationOptions) -> Tuple[Dict, "EvaluationHook"]:
+def build(
+    features,
+    labels,
+    results,
+    options: EvaluationOptions,
+    destination: Optional[Destination] = None,
+) -> Tuple[Dict, "EvaluationHook"]:
     """The metrics of one whole picture at every scale.
 
     Args:
       features: "key" [1], and for each scale s "lr_xS" and "bicubic_xS", uint8 [1, h, w, 3].
       labels: "hr" uint8 [1, H, W, 3], at least as large as every result.
       results: {scale: {output: float32 [1, s * h, s * w, 3]}}, neither rounded nor clipped; the
-        outputs are "ensemble" and, for single ones, "t1", "t2", ...
+        network's result first, then single outputs.
       options: the protocol.
+      destination: where the results go; by default nowhere.
 
     Returns:
-      (`eval_metric_ops`: "psnr_y/x2" and so on, "bicubic_psnr_y/x2", "t4_psnr_y/x2" for single
-      outputs and "psnr_y/mean", means over pictures; the hook that writes files).
+      (`eval_metric_ops`: "psnr_y/x2" and so on, "bicubic_psnr_y/x2", "recursion_04_psnr_y/x2" for
+      single outputs and "psnr_y/mean", means over pictures; the hook that writes files).
     """
     hr = labels["hr"][0]
     figures, pictures = {}, {}
@@ -37,21 +44,28 @@ def build(features, labels, results, options: EvaluationOptions) -> Tuple[Dict, 
             pictures[scale][output] = tf.cast(metrics.graph_quantise(picture[0]), tf.uint8)
         figures[scale] = _figures(hr, pictures[scale], options.shave_of(scale))
     sources = {"hr": hr, "lr": {scale: features["lr_x%d" % scale][0] for scale in results}}
-    hook = EvaluationHook(features["key"][0], figures, pictures, sources, options)
+    destination = destination or Destination()
+    hook = EvaluationHook(features["key"][0], figures, pictures, sources, options, destination)
     return _metric_ops(figures), hook
 
 
 def _figures(hr, pictures, shave: int) -> Dict[str, Dict]:
-    """{output: {name: scalar}} of the pictures of one scale, those of bicubic with the ensemble."""
+    """{output: {name: scalar}} of the pictures of one scale, those of bicubic with the result."""
     compared = metrics.graph_compare(hr, tf.stack(list(pictures.values())), shave)
     figures = {output: {} for output in pictures}
     for name, values in compared.items():
         for output, value in zip(pictures, tf.unstack(values, num=len(pictures))):
             figures[output][name] = value
     plain = figures.pop(_BICUBIC)
-    figures[report.ENSEMBLE][report.BICUBIC_PSNR_Y] = plain[metrics.PSNR_Y]
-    figures[report.ENSEMBLE][report.BICUBIC_SSIM_Y] = plain[metrics.SSIM_Y]
+    result = figures[_result(figures)]
+    result[report.BICUBIC_PSNR_Y] = plain[metrics.PSNR_Y]
+    result[report.BICUBIC_SSIM_Y] = plain[metrics.SSIM_Y]
     return figures
+
+
+def _result(outputs: Dict[str, Any]) -> str:
+    """The network's result among the outputs of one scale: the first that is not bicubic."""
+    return next(output for output in outputs if output != _BICUBIC)
 
 
 def _metric_ops(figures) -> Dict[str, Tuple]:
@@ -59,7 +73,7 @@ def _metric_ops(figures) -> Dict[str, Tuple]:
     ops = {}
     for scale, outputs in figures.items():
         for output, values in outputs.items():
-            prefix = "" if output == report.ENSEMBLE else output + "_"
+            prefix = "" if output == _result(outputs) else output + "_"
             for name, value in values.items():
                 ops["%s%s/x%d" % (prefix, name, scale)] = _mean_of_finite(value)
     of_scales = [ops["%s/x%d" % (metrics.PSNR_Y, scale)] for scale in figures]
@@ -85,27 +99,31 @@ class EvaluationHook(tf.train.SessionRunHook):
 
     Args:
       key: string scalar, the name of the picture.
-      figures: {scale: {output: {name: scalar}}}, those of bicubic with the ensemble's.
+      figures: {scale: {output: {name: scalar}}}, those of bicubic with the result's.
       pictures: {scale: {output or "bicubic": uint8 [h, w, 3]}}.
       sources: "hr" uint8 [H, W, 3] and "lr" {scale: uint8 [h, w, 3]}.
-      options: what to write.
+      options: the protocol, and what to write.
+      destination: where to.
     """
 
-    def __init__(self, key, figures, pictures, sources, options: EvaluationOptions) -> None:
-        self._options = options
+    def __init__(
+        self, key, figures, pictures, sources, options: EvaluationOptions, destination: Destination
+    ) -> None:
+        self._options, self._destination = options, destination
         self._fetches = {"key": key, "figures": figures}
         self._pictures = pictures
         self._sources = sources
 
     def begin(self) -> None:
-        options = self._options
-        shaves = {scale: options.shave_of(scale) for scale in self._pictures}
-        self._report = report.Report(options.data_set, shaves)
+        destination = self._destination
+        shaves = {scale: self._options.shave_of(scale) for scale in self._pictures}
+        result = _result(next(iter(self._pictures.values())))
+        self._report = report.Report(destination.data_set, shaves, result)
         self._fetches["step"] = tf.train.get_global_step()
-        self._summaries_left = options.summary_pictures if options.summary_dir else 0
+        self._summaries_left = destination.summary_pictures if destination.summary_dir else 0
         self._file_names = set()
         self._progress = progress(
-            total=options.pictures or None, description="Evaluating", unit="pictures"
+            total=destination.pictures or None, description="Evaluating", unit="pictures"
         )
 
     def before_run(self, _context):
@@ -134,18 +152,18 @@ class EvaluationHook(tf.train.SessionRunHook):
     def end(self, _session) -> None:
         self._progress.close()
         content = self._report.to_dict(getattr(self, "_step", 0))
-        if self._options.directory:
+        if self._destination.directory:
             report.save(content, self._folder(content["global_step"]))
-        if self._options.summary_dir:
+        if self._destination.summary_dir:
             self._write_uiqm(content)
-            tf.summary.FileWriterCache.get(self._options.summary_dir).flush()
-        self._options.keep(content)
+            tf.summary.FileWriterCache.get(self._destination.summary_dir).flush()
+        self._destination.take(content)
 
     def _folder(self, step: int) -> str:
-        return os.path.join(cast(str, self._options.directory), "step-%d" % step)
+        return os.path.join(cast(str, self._destination.directory), "step-%d" % step)
 
     def _save(self, name: str, pictures, step: int) -> None:
-        if not self._options.directory:
+        if not self._destination.directory:
             return
         file_name = comparison.safe_name(name)
         while file_name.lower() in self._file_names:
@@ -164,7 +182,7 @@ class EvaluationHook(tf.train.SessionRunHook):
             shown = comparison.side_by_side(
                 results["sources"]["lr"][scale],
                 outputs[_BICUBIC],
-                outputs[report.ENSEMBLE],
+                outputs[_result(outputs)],
                 results["sources"]["hr"],
                 scale,
             )
@@ -176,7 +194,7 @@ class EvaluationHook(tf.train.SessionRunHook):
             )
             tag = "LR_bicubic_network_HR_x%d/%s" % (scale, comparison.safe_name(name))
             summary.value.add(tag=tag, image=image)
-        writer = tf.summary.FileWriterCache.get(self._options.summary_dir)
+        writer = tf.summary.FileWriterCache.get(self._destination.summary_dir)
         writer.add_summary(summary, int(results["step"]))
 
     def _write_uiqm(self, content: Dict[str, Any]) -> None:
@@ -188,7 +206,7 @@ class EvaluationHook(tf.train.SessionRunHook):
             for name in (report.UIQM, report.BICUBIC_UIQM):
                 if entry[name] is not None:
                     summary.value.add(tag="%s/x%s" % (name, scale), simple_value=entry[name])
-        writer = tf.summary.FileWriterCache.get(self._options.summary_dir)
+        writer = tf.summary.FileWriterCache.get(self._destination.summary_dir)
         writer.add_summary(summary, content["global_step"])
 
 
@@ -197,4 +215,4 @@ def _add_uiqm(figures, pictures) -> None:
     for scale, outputs in figures.items():
         for output, values in outputs.items():
             values[report.UIQM] = uiqm.uiqm(pictures[scale][output])
-        outputs[report.ENSEMBLE][report.BICUBIC_UIQM] = uiqm.uiqm(pictures[scale][_BICUBIC])
+        outputs[_result(outputs)][report.BICUBIC_UIQM] = uiqm.uiqm(pictures[scale][_BICUBIC])

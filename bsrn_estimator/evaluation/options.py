@@ -1,62 +1,60 @@
-"""The protocol of an evaluation, and what it writes."""
+"""The protocol of an evaluation, and where its results go."""
 
 import dataclasses
-from typing import Any, Dict, List, Optional
+from typing import Any, Callable, Dict, Optional
 
-from bsrn_estimator.errors import UserError
+from bsrn_estimator.settings import EVALUATION, Settings, setting
 
 
 @dataclasses.dataclass(frozen=True)
-class EvaluationOptions:
-    """Protocol of an evaluation, and what it writes.
+class EvaluationOptions(Settings):
+    """The protocol of an evaluation, and what is written of it.
+
+    Raises:
+      UserError: a value is out of range.
+    """
+
+    eval_data_dir: str = setting(
+        "tfrecords/bsd100", "evaluation records that data_tools/to_tfrecord.py wrote"
+    )
+    shave: Optional[int] = setting(
+        None,
+        "pixels left out along each border",
+        kind=int,
+        least=0,
+        modes=EVALUATION + ("predict",),
+        shown="the scale",
+    )
+    single_outputs: bool = setting(False, "evaluates each output of the network beside its result")
+    save_pictures: bool = setting(False, "writes the pictures of an evaluation")
+    uiqm: bool = setting(False, "adds UIQM, a measure of underwater pictures")
+
+    def shave_of(self, scale: int) -> int:
+        """The pixels left out on each side at `scale`."""
+        return scale if self.shave is None else self.shave
+
+
+def _nothing(content: Dict[str, Any]) -> None:
+    del content
+
+
+@dataclasses.dataclass(frozen=True)
+class Destination:
+    """Where the results of an evaluation go.
 
     Attributes:
       directory: MODEL_DIR/evaluation, where step-N/metrics.json goes; None writes no file.
       summary_dir: the folder of the Estimator's evaluation events, MODEL_DIR/eval, which takes
         the pictures for TensorBoard; None for none.
       data_set: name of the data, for metrics.json and the table.
-      shave: pixels left out on each side; None for as many as the scale.
-      single_outputs: measures (and saves) the picture after each recursion that has an output.
-      uiqm: adds the underwater image quality measure, of the network and of bicubic.
-      save_pictures: writes the results as PNG beside metrics.json.
-      summary_pictures: how many pictures TensorBoard gets, from the first on.
       pictures: how many the data hold, for the time left; 0 where that is not known.
-
-    Raises:
-      UserError: the shave is negative.
+      summary_pictures: how many pictures TensorBoard gets, from the first on.
+      take: called with the metrics.json of an evaluation that was carried to its end.
     """
 
     directory: Optional[str] = None
     summary_dir: Optional[str] = None
     data_set: str = ""
-    shave: Optional[int] = None
-    single_outputs: bool = False
-    uiqm: bool = False
-    save_pictures: bool = False
-    summary_pictures: int = 3
     pictures: int = 0
-    _results: List[Dict[str, Any]] = dataclasses.field(
-        default_factory=list, init=False, repr=False, compare=False
-    )
-
-    def __post_init__(self) -> None:
-        if self.shave is not None and self.shave < 0:
-            raise UserError("--shave must be at least 0, not %d" % self.shave)
-
-    def shave_of(self, scale: int) -> int:
-        """The pixels left out on each side at `scale`."""
-        return scale if self.shave is None else self.shave
-
-    def result(self) -> Dict[str, Any]:
-        """The metrics.json of the evaluation that ended last.
-
-        Raises:
-          UserError: none did.
-        """
-        if not self._results:
-            raise UserError("no evaluation was carried to its end")
-        return self._results[-1]
-
-    def keep(self, content: Dict[str, Any]) -> None:
-        """Makes `content` the result; called by the hook."""
-        self._results[:] = [content]
+    summary_pictures: int = 3
+    take: Callable[[Dict[str, Any]], None] = _nothing

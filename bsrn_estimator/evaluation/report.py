@@ -9,7 +9,6 @@ from bsrn_estimator.errors import UserError
 from bsrn_estimator.evaluation import metrics
 
 FILE_NAME = "metrics.json"
-ENSEMBLE = "ensemble"
 BICUBIC_PSNR_Y, BICUBIC_SSIM_Y = "bicubic_psnr_y", "bicubic_ssim_y"
 UIQM, BICUBIC_UIQM = "uiqm", "bicubic_uiqm"
 
@@ -20,9 +19,11 @@ class Report:
     Args:
       data_set: what was evaluated, for the reader of metrics.json.
       shaves: the pixels left out on each side, for each scale.
+      result: the name of the output that is the network's result.
     """
 
-    def __init__(self, data_set: str, shaves: Dict[int, int]) -> None:
+    def __init__(self, data_set: str, shaves: Dict[int, int], result: str) -> None:
+        self._result = result
         self._data_set = data_set
         self._shaves = shaves
         self._names = set()
@@ -34,7 +35,7 @@ class Report:
 
         Args:
           name: the picture's name; each may come once.
-          figures: for each scale and output, the value of each figure; those of the ensemble
+          figures: for each scale and output, the value of each figure; those of the result
             include the ones of bicubic.
 
         Raises:
@@ -62,13 +63,14 @@ class Report:
         for scale, outputs in self._figures.items():
             self._require_pixels(scale)
             blocks = {output: _block(images) for output, images in outputs.items()}
-            entry = dict({"shave": self._shaves[scale]}, **blocks.pop(ENSEMBLE))
+            entry = dict({"shave": self._shaves[scale]}, **blocks.pop(self._result))
             if blocks:
                 entry["outputs"] = blocks
             scales[str(scale)] = entry
         return {
             "global_step": global_step,
             "data_set": self._data_set,
+            "result": self._result,
             "pictures": len(self._names),
             "protocol": "8-bit RGB, HR cropped to the result, shaved; Y of BT.601 (studio range, "
             "not rounded); SSIM 11x11 Gaussian, sigma 1.5, valid windows; mean over pictures",
@@ -76,7 +78,7 @@ class Report:
         }
 
     def _require_pixels(self, scale: int) -> None:
-        images = self._figures[scale][ENSEMBLE].values()
+        images = self._figures[scale][self._result].values()
         # Every figure of a picture without pixels is nan; that of bicubic is finite or inf else.
         if all(math.isnan(values[BICUBIC_PSNR_Y]) for values in images):
             raise UserError(
@@ -157,11 +159,12 @@ def _title(content: Dict[str, Any]) -> str:
 
 
 def _outputs(content: Dict[str, Any]):
-    """(scale, entry of the scale, name of the output, its figures), the ensemble last."""
+    """(scale, entry of the scale, name of the output, its figures), the network's result last."""
+    result = content.get("result", "result")
     for scale, entry in content["scales"].items():
         for output, figures in entry.get("outputs", {}).items():
             yield scale, entry, output, figures
-        yield scale, entry, ENSEMBLE, entry
+        yield scale, entry, result, entry
 
 
 def _y_rows(content: Dict[str, Any]) -> List[List[str]]:

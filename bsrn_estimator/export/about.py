@@ -59,7 +59,6 @@ def information(
     network: trained.TrainedNetwork, scales: Tuple[int, ...], options: ExportOptions
 ) -> Dict[str, Any]:
     """What an export says of itself: export.json."""
-    config = network.config
     return {
         "project": "bsrn_estimator",
         "export_version": VERSION,
@@ -70,21 +69,14 @@ def information(
         "checkpoint": os.path.basename(network.prefix),
         "step": network.step,
         "network": network.identity(),
-        "hyper_parameters": {
-            "scales": list(config.scales),
-            "conv_features": config.conv_features,
-            "state_features": config.state_features,
-            "recursions": config.recursions,
-            "recursion_frequency": config.recursion_frequency,
-            "rgb_mean": list(config.rgb_mean),
-        },
+        "hyper_parameters": network.network.to_dict(),
         "pictures": {
             "dtype": "float32",
             "layout": "NHWC",
             "colour_order": "RGB",
             "value_range": [0, 255],
             "result_is": "clipped, not rounded",
-            "lr_size": list(options.size) if options.size else None,
+            "lr_size": list(options.export_size) if options.export_size else None,
             "max_pixels_of_bytes": options.max_pixels,
         },
         "tensorflow": tf.__version__,

@@ -18,6 +18,7 @@ from bsrn_estimator.checkpoints import trained
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.export import about, frozen_graph, onnx_model, saved_model
 from bsrn_estimator.export.options import ExportOptions
+from bsrn_estimator.scales import require
 
 _ENDINGS = {"frozen": ".pb", "onnx": ".onnx"}
 
@@ -30,15 +31,10 @@ def run(options: ExportOptions) -> int:
     """
     if options.export_format == "onnx":
         onnx_model.require()
-    network = trained.find(
-        options.checkpoint, options.model_dir, options.recursions, options.recursion_frequency
-    )
-    scales = _scales_of(network, options)
-    if not 0 <= options.first_output < len(network.config.output_recursions):
-        raise UserError(
-            "--first_output must be from 0 to %d, not %d"
-            % (len(network.config.output_recursions) - 1, options.first_output)
-        )
+    network = trained.find(options.checkpoint, options.model_dir, options.given)
+    scales = tuple(options.scales or network.scales)
+    require(scales, network.scales, network.prefix)
+    network.network.picture_names(options.choice)  # refuses what the network has not
     print("network: %s" % network.name, flush=True)
     for path in export(network, scales, options):
         print("wrote %s" % path, flush=True)
@@ -55,7 +51,7 @@ def export(
         _refuse_existing([path], options.overwrite)
         _write_saved_model(path, network, scales, options)
         return [path]
-    size = "_%dx%d" % options.size if options.size else ""
+    size = "_%dx%d" % options.export_size if options.export_size else ""
     stems = {s: os.path.join(folder, "bsrn_x%d%s" % (s, size)) for s in scales}
     ending = _ENDINGS[options.export_format]
     paths = [stem + ending for stem in stems.values()]
@@ -64,20 +60,6 @@ def export(
     for scale, stem in stems.items():
         _write_one_scale(stem, ending, network, scale, options)
     return paths
-
-
-def _scales_of(network, options: ExportOptions) -> Tuple[int, ...]:
-    missing = sorted(set(options.scales or ()) - set(network.scales))
-    if missing:
-        raise UserError(
-            "--scales=%s: %s has %s"
-            % (
-                ",".join(str(scale) for scale in missing),
-                network.prefix,
-                ", ".join("x%d" % scale for scale in network.scales),
-            )
-        )
-    return tuple(options.scales or network.scales)
 
 
 def _results_folder(network: trained.TrainedNetwork, options: ExportOptions) -> str:
@@ -101,11 +83,10 @@ def _write_saved_model(path, network, scales, options) -> None:
     saved_model.write(
         aside,
         network.session,
-        network.config,
+        network.network,
         scales,
         about.information(network, scales, options),
-        options.output,
-        options.first_output,
+        options.choice,
         options.max_pixels,
     )
     if os.path.lexists(path):
@@ -122,11 +103,10 @@ def _write_saved_model(path, network, scales, options) -> None:
 def _write_one_scale(stem: str, ending: str, network, scale: int, options) -> None:
     frozen = frozen_graph.graph_def(
         network.session,
-        network.config,
+        network.network,
         scale,
-        options.size,
-        options.output,
-        options.first_output,
+        options.export_size,
+        options.choice,
     )
     info = about.information(network, (scale,), options)
     about.write(stem + ending, info)

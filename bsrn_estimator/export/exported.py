@@ -6,10 +6,11 @@ import json
 import os
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
-from bsrn_estimator.checkpoints.trained import new_session
+from bsrn_estimator.checkpoints.trained import UsableNetwork, new_session
 from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.export import about, frozen_graph, saved_model
+from bsrn_estimator.networks.choice import OutputChoice
 from bsrn_estimator.pictures.tiling import default_tile
 
 
@@ -34,18 +35,12 @@ def is_export(path: str) -> bool:
     return path.endswith(".pb") or (os.path.isdir(path) and saved_model_in(path) is not None)
 
 
-class ExportedNetwork:
-    """An exported model as `upscale.Upscaler` takes it.
+class ExportedNetwork(UsableNetwork):
+    """The network of an exported model.
 
     Args:
       path: a SavedModel, a folder that holds one, or a frozen graph's .pb file.
       session_config: options of its sessions; see `trained.new_session`.
-
-    Attributes:
-      scales: the scales that it has.
-      fixed_shape: height and width of the LR pictures that it takes; None where they are free.
-      step: the global step of its checkpoint.
-      name: what to call it in messages.
 
     Raises:
       UserError: it is not an export of this project, or is damaged.
@@ -67,11 +62,11 @@ class ExportedNetwork:
         return default_tile(scale)
 
     def open(
-        self, scales: Sequence[int], output: str, first_output: int = 0
+        self, scales: Sequence[int], choice: OutputChoice
     ) -> Tuple[Tuple[str, ...], Callable, Callable]:
-        """See `upscale.Upscaler`: names of the outputs, a function to run it, one to end it."""
+        """See `UsableNetwork.open`."""
         held = (self._info["output"], self._info["first_output"])
-        if output != held[0] or first_output not in (0, held[1]):
+        if choice.output != held[0] or choice.first_output not in (0, held[1]):
             raise UserError(
                 "%s was exported with --output=%s --first_output=%d and gives nothing else; use "
                 "the checkpoint for other outputs" % ((self.path,) + held)
@@ -88,7 +83,7 @@ class ExportedNetwork:
             lr, hr = tensors[scale]
             return [session.run(hr, {lr: picture})]
 
-        return (output,), run, session.close
+        return (choice.output,), run, session.close
 
     def _load(self, session, scales: Sequence[int]) -> Dict[int, Tuple]:
         """The input and output tensor of each scale."""

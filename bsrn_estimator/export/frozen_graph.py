@@ -4,29 +4,27 @@ from typing import Any, Optional, Sequence, Tuple
 
 from bsrn_estimator import files
 from bsrn_estimator.compat import tf
-from bsrn_estimator.config import Config
-from bsrn_estimator.export import graph
+from bsrn_estimator.networks.base import Network
+from bsrn_estimator.networks.choice import OutputChoice
 
 INPUT, OUTPUT = "lr", "hr"
 
 
 def graph_def(
     session_with_weights,
-    config: Config,
+    network: Network,
     scale: int,
     size: Optional[Tuple[int, int]] = None,
-    output: str = "ensemble",
-    first_output: int = 0,
+    choice: Optional[OutputChoice] = None,
 ):
     """The frozen graph.
 
     Args:
       session_with_weights: see `saved_model.write`.
-      config: the hyper-parameters.
-      scale: one of `config.scales`.
+      network: the network.
+      scale: one of `network.scales`.
       size: height and width of the LR picture, with a batch of 1; None leaves all three free.
-      output: "ensemble" or "last".
-      first_output: leaves the outputs of smaller index out of the ensemble.
+      choice: the output; by default the network's result.
 
     Returns:
       A GraphDef with the placeholder "lr", float32 [batch, height, width, 3], RGB in 0..255, and
@@ -34,13 +32,13 @@ def graph_def(
       rounded.
     """
     shape: Sequence[Any] = [1, size[0], size[1], 3] if size else [None, None, None, 3]
-    with tf.Graph().as_default() as built:
+    with tf.Graph().as_default() as graph:
         lr = tf.placeholder(tf.float32, shape, INPUT)
-        hr = graph.result(lr, scale, config, output, first_output)
+        hr = network.exported(lr, scale, choice or OutputChoice())
         tf.identity(hr, OUTPUT)
         with session_with_weights() as session:
             frozen = tf.graph_util.convert_variables_to_constants(
-                session, built.as_graph_def(), [OUTPUT]
+                session, graph.as_graph_def(), [OUTPUT]
             )
     return _without_order(frozen) if size else frozen
 

@@ -4,8 +4,6 @@ Nothing here but TensorFlow's own ops, so that what is exported loads where this
 """
 
 from bsrn_estimator.compat import tf
-from bsrn_estimator.config import Config
-from bsrn_estimator.networks import bsrn_layers
 
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _JPEG_START = b"\xff\xd8\xff"
@@ -174,18 +172,3 @@ def upscale_bytes(encoded, upscale, max_pixels: int):
         parallel_iterations=1,
         back_prop=False,
     )
-
-
-def result(lr, scale: int, config: Config, output: str = "ensemble", first_output: int = 0):
-    """The picture that an export gives: float32 in 0..255, clipped and not rounded.
-
-    Args:
-      lr: float32 [batch, height, width, 3], RGB in 0..255.
-      scale: one of `config.scales`.
-      config: the hyper-parameters.
-      output: "ensemble", or "last" for the output after the last recursion alone.
-      first_output: leaves the outputs of smaller index out of the ensemble.
-    """
-    if output == "last":
-        first_output = len(config.output_recursions) - 1
-    return tf.clip_by_value(bsrn_layers.ensemble(lr, scale, config, first_output), 0.0, 255.0)

@@ -7,11 +7,12 @@ encodes outputs whose name ends in `_bytes` as base64 in its REST form; any othe
 text.) `serving_default` is the `_bytes` signature of the largest scale.
 """
 
-from typing import Any, Dict, Sequence
+from typing import Any, Dict, Optional, Sequence
 
 from bsrn_estimator.compat import tf
-from bsrn_estimator.config import Config
 from bsrn_estimator.export import about, graph
+from bsrn_estimator.networks.base import Network
+from bsrn_estimator.networks.choice import OutputChoice
 from bsrn_estimator.pictures.tiling import OVERLAP, default_tile
 
 RGB_SIGNATURE = "x%d_rgb"
@@ -43,12 +44,12 @@ def _bytes_signature(scale: int, upscale, max_pixels: int):
 
 
 def signatures(
-    config: Config, scales: Sequence[int], output: str, first_output: int, max_pixels: int
+    network: Network, scales: Sequence[int], choice: OutputChoice, max_pixels: int
 ) -> Dict[str, Any]:
     """Builds the network for all `scales` in the default graph and returns its signatures."""
 
     def upscale(lr, scale):
-        return graph.result(lr, scale, config, output, first_output)
+        return network.exported(lr, scale, choice)
 
     # The plain form comes first: it makes the variables, outside of the loop over pictures.
     made = {RGB_SIGNATURE % scale: _rgb_signature(scale, upscale) for scale in scales}
@@ -61,11 +62,10 @@ def signatures(
 def write(
     folder: str,
     session_with_weights,
-    config: Config,
+    network: Network,
     scales: Sequence[int],
     info: Dict[str, Any],
-    output: str = "ensemble",
-    first_output: int = 0,
+    choice: Optional[OutputChoice] = None,
     max_pixels: int = 2**22,
 ) -> None:
     """Writes a SavedModel to `folder`, which must not exist.
@@ -74,15 +74,14 @@ def write(
       folder: where to.
       session_with_weights: a function that is called once the graph stands as the default graph,
         and returns a session in which the network's variables have their values.
-      config: the hyper-parameters.
+      network: the network.
       scales: the scales to export.
       info: what it says of itself; see `about`.
-      output: "ensemble" or "last".
-      first_output: leaves the outputs of smaller index out of the ensemble.
+      choice: the output; by default the network's result.
       max_pixels: largest picture that the `_bytes` signatures decode.
     """
     with tf.Graph().as_default():
-        made = signatures(config, scales, output, first_output, max_pixels)
+        made = signatures(network, scales, choice or OutputChoice(), max_pixels)
         with session_with_weights() as session:
             builder = tf.saved_model.Builder(folder)
             builder.add_meta_graph_and_variables(

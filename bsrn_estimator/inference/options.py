@@ -2,67 +2,53 @@
 
 import dataclasses
 import os
-from typing import Any, Optional, Tuple
+from typing import Iterator, Optional, Tuple
 
-from bsrn_estimator.errors import UserError, printable
+from bsrn_estimator.checkpoints.options import UseOptions
+from bsrn_estimator.errors import printable
 from bsrn_estimator.pictures.decoding import MAX_PIXELS
 from bsrn_estimator.pictures.tiling import OVERLAP
+from bsrn_estimator.settings import setting
 
 
 @dataclasses.dataclass(frozen=True)
-class PredictOptions:
-    """What to upscale, with what, and where to.
+class PredictOptions(UseOptions):
+    """What to upscale, with what, and where to; an export serves as `checkpoint` as well.
 
-    Attributes:
-      input: a picture, a folder, or a pattern.
-      output_dir: folder to write into.
-      checkpoint: a checkpoint, a folder of checkpoints, or an exported model; None for the newest
-        checkpoint in `model_dir`.
-      model_dir: a folder that training wrote.
-      recursions: of a checkpoint without a configuration; None where not given.
-      recursion_frequency: likewise.
-      scales: the scales to upscale by; None for all that the network has.
-      output: "ensemble", "last" or "all".
-      first_output: leaves the outputs of smaller index out of the ensemble.
-      tile: height and width of a tile in LR pixels; None for a choice by scale.
-      overlap: context around what a tile keeps, in LR pixels.
-      self_ensemble: the mean over the eight flips and rotations.
-      compare: writes the bicubic enlargement too.
-      hr_dir: folder of the HR pictures to compare with; needs exactly one scale.
-      shave: pixels that the metrics leave out on each side; None for the scale.
-      overwrite: makes results again that are finished, and replaces files that are none.
-      max_pixels: larger pictures are refused.
-      session_config: a tf.ConfigProto with the devices and threads to use; None for all.
+    Raises:
+      UserError: a value is out of range, or two contradict each other.
     """
 
-    input: str = ""
-    output_dir: str = "upscaled"
-    checkpoint: Optional[str] = None
-    model_dir: Optional[str] = None
-    recursions: Optional[int] = None
-    recursion_frequency: Optional[int] = None
-    scales: Optional[Tuple[int, ...]] = None
-    output: str = "ensemble"
-    first_output: int = 0
-    tile: Optional[int] = None
-    overlap: int = OVERLAP
-    self_ensemble: bool = False
-    compare: bool = False
-    hr_dir: Optional[str] = None
-    shave: Optional[int] = None
-    overwrite: bool = False
-    max_pixels: int = MAX_PIXELS
-    session_config: Any = None
+    input: str = setting("", "a picture, a folder of pictures, or a pattern in quotes")
+    output_dir: str = setting("upscaled", "folder for the results")
+    self_ensemble: bool = setting(False, "mean over eight flips and rotations, eight times as slow")
+    compare: bool = setting(False, "writes the bicubic enlargement too")
+    hr_dir: Optional[str] = setting(
+        None, "HR pictures of the same names, to compare the results with", kind=str
+    )
+    shave: Optional[int] = setting(None, kind=int, flag=None)
+    tile: Optional[int] = setting(
+        None, "side of a tile in LR pixels", kind=int, least=1, shown="what keeps memory under 1 GB"
+    )
+    tile_overlap: int = setting(OVERLAP, "context around what a tile keeps, in LR pixels", least=0)
+    max_pixels: int = setting(
+        MAX_PIXELS,
+        "the largest picture read (predict), or decoded by an exported SavedModel (export)",
+        flag=None,
+        least=1,
+    )
 
-    def __post_init__(self) -> None:
-        if not self.input:
-            raise UserError("--mode=predict needs --input: a picture, a folder, or a pattern")
-        if self.hr_dir and not os.path.isdir(self.hr_dir):
-            raise UserError("--hr_dir=%s is not a folder" % printable(self.hr_dir))
-        if self.tile is not None and self.tile <= 2 * self.overlap:
-            raise UserError(
-                "--tile=%d leaves nothing between two margins of --tile_overlap=%d; make it larger "
-                "than %d" % (self.tile, self.overlap, 2 * self.overlap)
-            )
-        if self.overlap < 0:
-            raise UserError("--tile_overlap must be at least 0, not %d" % self.overlap)
+    def _rules(self) -> Iterator[Tuple[bool, str]]:
+        yield (
+            bool(self.input),
+            "--mode=predict needs --input: a picture, a folder, or a pattern",
+        )
+        yield (
+            not self.hr_dir or os.path.isdir(self.hr_dir),
+            "--hr_dir=%s is not a folder" % printable(self.hr_dir or ""),
+        )
+        yield (
+            self.tile is None or self.tile > 2 * self.tile_overlap,
+            "--tile=%s leaves nothing between two margins of --tile_overlap=%d; make it larger "
+            "than %d" % (self.tile, self.tile_overlap, 2 * self.tile_overlap),
+        )

@@ -18,6 +18,7 @@ from typing import Any, Dict, List, Tuple
 
 from bsrn_estimator import files as file_tools
 from bsrn_estimator.checkpoints import PRETRAINED, trained
+from bsrn_estimator.checkpoints.trained import UsableNetwork
 from bsrn_estimator.errors import UserError, printable
 from bsrn_estimator.evaluation import metrics, report
 from bsrn_estimator.export import exported
@@ -34,22 +35,25 @@ RECORD_KEY = "bsrn_estimator"
 BICUBIC = "bicubic"
 
 
-def run(options: PredictOptions) -> int:
+def run(options: PredictOptions, session_config: Any = None) -> int:
     """Upscales the pictures; returns 0, or 1 where some were skipped.
+
+    Args:
+      options: what to do.
+      session_config: a tf.ConfigProto with the devices and threads to use; None for all.
 
     Raises:
       UserError: nothing can be done: no picture, no network, no such scale.
     """
-    network = find_network(options)
+    network = find_network(options, session_config)
     scales = _scales_of(network, options)
     files = picture_files.find(options.input, options.output_dir)
     file_tools.make_folder(options.output_dir, "--output_dir=%s" % printable(options.output_dir))
     upscaler = Upscaler(
         network,
-        options.output,
+        options.choice,
         options.tile,
-        options.overlap,
-        options.first_output,
+        options.tile_overlap,
         options.self_ensemble,
         scales,
     )
@@ -60,18 +64,12 @@ def run(options: PredictOptions) -> int:
     return job.finish()
 
 
-def find_network(options: PredictOptions):
-    """The network of a checkpoint or of an exported model, as `upscale.Upscaler` takes it."""
+def find_network(options: PredictOptions, session_config: Any = None) -> UsableNetwork:
+    """The network of a checkpoint or of an exported model."""
     named = options.checkpoint
     if named and named != PRETRAINED and exported.is_export(named):
-        return exported.ExportedNetwork(named, options.session_config)
-    return trained.find(
-        named,
-        options.model_dir,
-        options.recursions,
-        options.recursion_frequency,
-        options.session_config,
-    )
+        return exported.ExportedNetwork(named, session_config)
+    return trained.find(named, options.model_dir, options.given, session_config)
 
 
 def _scales_of(network, options: PredictOptions) -> Tuple[int, ...]:
@@ -96,7 +94,8 @@ class _Job:
         shave = options.shave
         shaves = {scale: scale if shave is None else shave for scale in scales}
         self._shaves = shaves
-        self._report = report.Report(os.path.basename(options.hr_dir or ""), shaves)
+        result = upscaler.names[0]
+        self._report = report.Report(os.path.basename(options.hr_dir or ""), shaves, result)
         self._compared = 0
 
     def run(self, files: List[PictureFile]) -> None:
@@ -228,7 +227,7 @@ class _Job:
         figures = metrics.compare(hr, result, shave)
         for key, value in metrics.compare(hr, bicubic, shave).items():
             figures["bicubic_" + key] = value
-        self._report.add(file.relative, {scale: {report.ENSEMBLE: figures}})
+        self._report.add(file.relative, {scale: {self._upscaler.names[0]: figures}})
         self._compared += 1
 
 

@@ -5,10 +5,12 @@ from typing import Callable, Iterator, List, Optional, Sequence
 
 import numpy as np
 
+from bsrn_estimator.checkpoints.trained import UsableNetwork
 from bsrn_estimator.errors import UserError
-from bsrn_estimator.networks.bands import OUTPUTS
+from bsrn_estimator.networks.choice import OutputChoice
 from bsrn_estimator.pictures.picture import to_uint8
 from bsrn_estimator.pictures.tiling import OVERLAP, Tile, tiles_of
+from bsrn_estimator.scales import require
 
 
 def _transformed(lr: np.ndarray, index: int) -> np.ndarray:
@@ -33,44 +35,34 @@ class Upscaler:
     """Upscales pictures tile by tile; holds a session until it is closed.
 
     Args:
-      network: a `trained.TrainedNetwork` or `exported.ExportedNetwork`: anything with `scales`,
-        `fixed_shape` (height, width, or None), `tile(scale)`, the side of a tile, and
-        `open(scales, output, first_output) -> (names, run, close)`, where `run(lr, scale)` maps
-        float32 [1, height, width, 3] in 0..255 to a list of float32
-        [1, s * height, s * width, 3], one for each of `names`.
-      output: "ensemble", the weighted mean of all outputs; "last", the output after the last
-        recursion; "all", the ensemble followed by each output.
+      network: the network and its weights.
+      choice: the outputs wanted; by default the network's result.
       tile: height and width of a tile in LR pixels; None takes what keeps memory under 1 GB.
       overlap: context around what a tile keeps, in LR pixels.
-      first_output: leaves the outputs of smaller index, which weigh least, out of the ensemble.
       self_ensemble: takes the mean over the eight flips and rotations of each tile, which takes
         eight times as long.
       scales: the scales to make ready; None for all that the network has.
 
     Raises:
-      UserError: `output` is not one of the three, or the network cannot give it or a scale.
+      UserError: the network cannot give that output, or has no such scale.
     """
 
     def __init__(
         self,
-        network,
-        output: str = "ensemble",
+        network: UsableNetwork,
+        choice: Optional[OutputChoice] = None,
         tile: Optional[int] = None,
         overlap: int = OVERLAP,
-        first_output: int = 0,
         self_ensemble: bool = False,
         scales: Optional[Sequence[int]] = None,
     ) -> None:
-        if output not in OUTPUTS:
-            raise UserError("--output takes %s, not %s" % (" or ".join(OUTPUTS), output))
         self.scales = tuple(network.scales if scales is None else scales)
-        for scale in self.scales:
-            _require_scale(scale, network.scales)
+        require(self.scales, network.scales, "this network")
         self._tile, self._overlap, self._fixed = tile, overlap, network.fixed_shape
         self._network_tile = network.tile
         self._transforms = 8 if self_ensemble else 1
         self._check_transforms(network.fixed_shape)
-        self.names, self._run, self._close = network.open(self.scales, output, first_output)
+        self.names, self._run, self._close = network.open(self.scales, choice or OutputChoice())
 
     def _check_transforms(self, shape) -> None:
         if self._transforms > 1 and shape and shape[0] != shape[1]:
@@ -90,7 +82,7 @@ class Upscaler:
         self.close()
 
     def _tiles(self, height: int, width: int, scale: int) -> List[Tile]:
-        _require_scale(scale, self.scales)
+        require([scale], self.scales, "this network")
         if self._fixed:
             if height < self._fixed[0] or width < self._fixed[1]:
                 raise UserError(
@@ -156,9 +148,3 @@ class Upscaler:
           float32 [scale * height, scale * width, 3], neither rounded nor clipped.
         """
         return np.concatenate([band[0] for band in self.bands(lr, scale, convert=np.asarray)])
-
-
-def _require_scale(scale: int, scales: Sequence[int]) -> None:
-    if scale not in scales:
-        known = ", ".join("x%d" % known for known in scales)
-        raise UserError("--scales=%d: this network has %s" % (scale, known))

@@ -6,14 +6,12 @@ pixel and of the two around it. So a recursion runs over the whole picture, whos
 small, and upscaling over bands of rows, computed two rows wider on each side, which is exact.
 """
 
-from typing import List, Sequence, Tuple
+from typing import List
 
 from bsrn_estimator.compat import tf
-from bsrn_estimator.config import Config
-from bsrn_estimator.errors import UserError
 from bsrn_estimator.networks import bsrn_layers as layers
-
-OUTPUTS = ("ensemble", "last", "all")
+from bsrn_estimator.networks.bsrn_fields import BsrnFields
+from bsrn_estimator.networks.choice import OutputChoice
 
 # Three convolutions of 3x3 at 1, 2 and 4 times the size, and a last one, reach less than this.
 _MARGIN = 2
@@ -22,7 +20,7 @@ BAND_HR_PIXELS = 2**18
 
 
 def ensemble(
-    lr, scale: int, config: Config, first_output: int = 0, band_hr_pixels: int = BAND_HR_PIXELS
+    lr, scale: int, network: BsrnFields, first_output: int = 0, band_hr_pixels: int = BAND_HR_PIXELS
 ):
     """The mean of the outputs, weighted by 2^recursion, as `layers.ensemble`, in less memory.
 
@@ -32,7 +30,7 @@ def ensemble(
     Args:
       lr: [batch, height, width, 3], RGB in 0..255, any dtype.
       scale: one of the scales of the network.
-      config: the hyper-parameters.
+      network: its hyper-parameters.
       first_output: leaves the outputs of smaller index out of the mean.
       band_hr_pixels: pixels of the result that are computed at a time, about.
 
@@ -41,16 +39,16 @@ def ensemble(
     """
 
     def next_output(carried):
-        for _ in range(config.recursion_frequency):
-            carried = layers.recursion(carried, config)
+        for _ in range(network.recursion_frequency):
+            carried = layers.recursion(carried, network)
         return carried
 
     def picture_of(carried):
-        return picture(layers.features_of(carried, config), scale, config, band_hr_pixels)
+        return picture(layers.features_of(carried, network), scale, network, band_hr_pixels)
 
-    decay = 2.0**-config.recursion_frequency
-    outputs = len(config.output_recursions) - first_output
-    carried = layers.start(lr, config)
+    decay = 2.0**-network.recursion_frequency
+    outputs = len(network.output_recursions) - first_output
+    carried = layers.start(lr, network)
     for _ in range(first_output + 1):
         carried = next_output(carried)
 
@@ -68,13 +66,13 @@ def ensemble(
     return total / sum(decay**index for index in range(outputs))
 
 
-def picture(features, scale: int, config: Config, band_hr_pixels: int = BAND_HR_PIXELS):
+def picture(features, scale: int, network: BsrnFields, band_hr_pixels: int = BAND_HR_PIXELS):
     """The picture that the features of one output stand for, upscaled in bands.
 
     Args:
       features: float32 [batch, height, width, conv_features], one of what `layers.trunk` returned.
       scale: one of the scales of the network.
-      config: the hyper-parameters.
+      network: its hyper-parameters.
       band_hr_pixels: pixels of the result that are computed at a time, about.
 
     Returns:
@@ -84,12 +82,12 @@ def picture(features, scale: int, config: Config, band_hr_pixels: int = BAND_HR_
     rows = tf.maximum(band_hr_pixels // (scale**2 * batch * width), 2 * _MARGIN)
     count = -tf.floordiv(-height, rows)
     # Built once outside of the loop, where variables may be made; this part never runs.
-    layers.outputs_of([features], scale, config)
+    layers.outputs_of([features], scale, network)
 
     def band(index):
         begin, end = index * rows, tf.minimum((index + 1) * rows, height)
         first, last = tf.maximum(begin - _MARGIN, 0), tf.minimum(end + _MARGIN, height)
-        (result,) = layers.outputs_of([features[:, first:last]], scale, config)
+        (result,) = layers.outputs_of([features[:, first:last]], scale, network)
         result = result[:, scale * (begin - first) : scale * (end - first)]
         return tf.transpose(result, [1, 0, 2, 3])
 
@@ -109,36 +107,24 @@ def picture(features, scale: int, config: Config, band_hr_pixels: int = BAND_HR_
     return result
 
 
-def pictures(lr, scale: int, config: Config, output: str, first_output: int = 0) -> List:
-    """The tensors that an output setting of `upscale.Upscaler` stands for.
+def pictures(lr, scale: int, network: BsrnFields, choice: OutputChoice) -> List:
+    """The pictures of a choice of outputs.
 
     Args:
-      lr: float32 [batch, height, width, 3], RGB in 0..255.
-      scale: one of `config.scales`.
-      config: the hyper-parameters.
-      output: "ensemble", "last" or "all".
-      first_output: leaves the outputs of smaller index out of the ensemble.
+      lr: [batch, height, width, 3], RGB in 0..255, any dtype.
+      scale: one of `network.scales`.
+      network: its hyper-parameters.
+      choice: which outputs; `Bsrn.picture_names` says what they are called, and whether they exist.
 
     Returns:
       A list of float32 [batch, scale * height, scale * width, 3], neither rounded nor clipped.
-
-    Raises:
-      UserError: there is no output of index `first_output`.
     """
-    last = len(config.output_recursions) - 1
-    if not 0 <= first_output <= last:
-        raise UserError("--first_output must be from 0 to %d, not %d" % (last, first_output))
-    if output == "ensemble":
-        return [ensemble(lr, scale, config, first_output)]
-    if output == "last":
-        return [ensemble(lr, scale, config, last)]
-    singles = [picture(part, scale, config) for part in layers.trunk(lr, config)]
-    weights = config.output_weights[first_output:]
+    first_output = choice.first_output
+    if choice.output == "ensemble":
+        return [ensemble(lr, scale, network, first_output)]
+    if choice.output == "last":
+        return [ensemble(lr, scale, network, len(network.output_recursions) - 1)]
+    singles = [picture(part, scale, network) for part in layers.trunk(lr, network)]
+    weights = network.output_weights[first_output:]
     weighted = [weight * single for weight, single in zip(weights, singles[first_output:])]
     return [tf.add_n(weighted) / sum(weights)] + singles
-
-
-def output_names(output: str, recursions: Sequence[int]) -> Tuple[str, ...]:
-    """Names of the pictures that an output setting gives; see `upscale.Upscaler`."""
-    each = tuple("recursion_%02d" % recursion for recursion in recursions)
-    return {"ensemble": ("ensemble",), "last": each[-1:], "all": ("ensemble",) + each}[output]

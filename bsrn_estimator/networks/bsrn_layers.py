@@ -9,12 +9,12 @@ Names and shapes of the variables are those of the reference implementation, so 
 load as they are.
 """
 
-from typing import Any, List, Sequence
+from typing import Any, Dict, List, Sequence, Tuple
 
 import numpy as np
 
 from bsrn_estimator.compat import tf
-from bsrn_estimator.config import Config
+from bsrn_estimator.networks.bsrn_fields import BsrnFields
 
 # Variance of the first two kernels of the block, times their fan-in. The reference implementation
 # starts them near zero with a truncated normal of standard deviation sqrt(1.3 * 1e-4 / fan_in);
@@ -48,37 +48,37 @@ def _convolution(inputs, filters: int, name: str, initializer=None, divisor: flo
     return tf.nn.bias_add(convolved, bias)
 
 
-def start(lr, config: Config):
+def start(lr, network: BsrnFields):
     """What the recursions start from.
 
     Args:
       lr: [batch, height, width, 3], RGB in 0..255, any dtype; cast to float32 here.
-      config: the hyper-parameters.
+      network: its hyper-parameters.
 
     Returns:
       float32 [batch, height, width, conv_features + state_features]: features, and a state of 0.
     """
     with tf.variable_scope("generator", reuse=tf.AUTO_REUSE):
-        shifted = tf.cast(lr, tf.float32) - np.array(config.rgb_mean, np.float32)
+        shifted = tf.cast(lr, tf.float32) - np.array(network.rgb_mean, np.float32)
         with tf.variable_scope("first_conv"):
-            carried = _convolution(shifted, config.conv_features, "conv2d")
+            carried = _convolution(shifted, network.conv_features, "conv2d")
     carried = tf.cast(carried, tf.float32)
-    if not config.state_features:
+    if not network.state_features:
         return carried
-    return tf.pad(carried, [[0, 0], [0, 0], [0, 0], [0, config.state_features]])
+    return tf.pad(carried, [[0, 0], [0, 0], [0, 0], [0, network.state_features]])
 
 
-def recursion(carried, config: Config):
+def recursion(carried, network: BsrnFields):
     """One recursion: features and state, as `start` returns them, to the next ones."""
-    keep = np.ones(config.conv_features + config.state_features, np.float32)
-    keep[config.conv_features :] = 0
+    keep = np.ones(network.conv_features + network.state_features, np.float32)
+    keep[network.conv_features :] = 0
     with tf.variable_scope("generator/residual_modules", reuse=tf.AUTO_REUSE):
         return _block(carried, keep)
 
 
-def features_of(carried, config: Config):
+def features_of(carried, network: BsrnFields):
     """The features alone: float32 [batch, height, width, conv_features]."""
-    return carried[..., : config.conv_features]
+    return carried[..., : network.conv_features]
 
 
 def _block(carried, keep):
@@ -94,21 +94,22 @@ def _block(carried, keep):
     return tf.cast(result, tf.float32) + keep * carried
 
 
-def trunk(lr, config: Config) -> List:
+def trunk(lr, network: BsrnFields) -> List:
     """The features after each recursion that has an output.
 
     Args:
       lr: [batch, height, width, 3], RGB in 0..255, any dtype; cast to float32 here.
-      config: the hyper-parameters.
+      network: its hyper-parameters.
 
     Returns:
-      A list as long as `config.output_recursions` of float32 [batch, height, width, conv_features].
+      A list as long as `network.output_recursions` of float32 [batch, height, width,
+      conv_features].
     """
-    carried, taken = start(lr, config), []
-    for count in range(1, config.recursions + 1):
-        carried = recursion(carried, config)
-        if count in config.output_recursions:
-            taken.append(features_of(carried, config))
+    carried, taken = start(lr, network), []
+    for count in range(1, network.recursions + 1):
+        carried = recursion(carried, network)
+        if count in network.output_recursions:
+            taken.append(features_of(carried, network))
     return taken
 
 
@@ -139,13 +140,13 @@ def _nearly_upscaled(features, scale: int):
     return wide, factor
 
 
-def picture(features, scale: int, config: Config, divisor: float = 1.0):
+def picture(features, scale: int, network: BsrnFields, divisor: float = 1.0):
     """The picture that HR features stand for.
 
     Args:
       features: float32 [batch, height, width, conv_features], at HR size.
-      scale: one of `config.scales`.
-      config: the hyper-parameters.
+      scale: one of `network.scales`.
+      network: its hyper-parameters.
       divisor: where `features` are a weighted sum of those of several outputs, the sum of the
         weights: the last convolution is linear, so the result is the weighted mean of pictures.
 
@@ -153,33 +154,33 @@ def picture(features, scale: int, config: Config, divisor: float = 1.0):
       float32 [batch, height, width, 3], nominally in 0..255, neither rounded nor clipped.
     """
     # A network with one scale has no folder for it; so says the reference implementation.
-    scope = "generator/last_conv/x%d" % scale if len(config.scales) > 1 else "generator/last_conv"
+    scope = "generator/last_conv/x%d" % scale if len(network.scales) > 1 else "generator/last_conv"
     with tf.variable_scope(scope, reuse=tf.AUTO_REUSE):
         result = _convolution(features, 3, "conv2d", divisor=divisor)
-    return result + np.array(config.rgb_mean, np.float32)
+    return result + np.array(network.rgb_mean, np.float32)
 
 
-def outputs_of(trunk_features: Sequence, scale: int, config: Config) -> List:
+def outputs_of(trunk_features: Sequence, scale: int, network: BsrnFields) -> List:
     """The picture after each recursion that has an output, from what `trunk` returned."""
-    return [picture(upscaled(features, scale), scale, config) for features in trunk_features]
+    return [picture(upscaled(features, scale), scale, network) for features in trunk_features]
 
 
-def outputs(lr, scale: int, config: Config) -> List:
+def outputs(lr, scale: int, network: BsrnFields) -> List:
     """The picture after each recursion that has an output.
 
     Args:
       lr: [batch, height, width, 3], RGB in 0..255, any dtype.
-      scale: one of `config.scales`.
-      config: the hyper-parameters.
+      scale: one of `network.scales`.
+      network: its hyper-parameters.
 
     Returns:
-      A list as long as `config.output_recursions` of float32 [batch, scale * height,
+      A list as long as `network.output_recursions` of float32 [batch, scale * height,
       scale * width, 3], nominally in 0..255, neither rounded nor clipped.
     """
-    return outputs_of(trunk(lr, config), scale, config)
+    return outputs_of(trunk(lr, network), scale, network)
 
 
-def ensemble_of(trunk_features: Sequence, scale: int, config: Config, first_output: int = 0):
+def ensemble_of(trunk_features: Sequence, scale: int, network: BsrnFields, first_output: int = 0):
     """The mean of the outputs, weighted by 2^recursion, from what `trunk` returned.
 
     The upscaled features are accumulated as they come, as channels that become pixels once, and
@@ -188,14 +189,14 @@ def ensemble_of(trunk_features: Sequence, scale: int, config: Config, first_outp
 
     Args:
       trunk_features: what `trunk` returned.
-      scale: one of `config.scales`.
-      config: the hyper-parameters.
+      scale: one of `network.scales`.
+      network: its hyper-parameters.
       first_output: leaves the outputs of smaller index out of the mean.
 
     Returns:
       float32 [batch, scale * height, scale * width, 3], neither rounded nor clipped.
     """
-    decay = 2.0**-config.recursion_frequency
+    decay = 2.0**-network.recursion_frequency
     total: Any = None
     weights = 0.0
     for features in trunk_features[first_output:]:
@@ -206,9 +207,24 @@ def ensemble_of(trunk_features: Sequence, scale: int, config: Config, first_outp
         part, factor = _nearly_upscaled(features, scale)
         total = part if total is None else part + decay * total
         weights = 1.0 + decay * weights
-    return picture(tf.depth_to_space(total, factor), scale, config, divisor=weights)
+    return picture(tf.depth_to_space(total, factor), scale, network, divisor=weights)
 
 
-def ensemble(lr, scale: int, config: Config, first_output: int = 0):
+def ensemble(lr, scale: int, network: BsrnFields, first_output: int = 0):
     """The result of the network on `lr`; see `outputs` for shapes, `ensemble_of` for the mean."""
-    return ensemble_of(trunk(lr, config), scale, config, first_output)
+    return ensemble_of(trunk(lr, network), scale, network, first_output)
+
+
+def clipped(picture):
+    """A picture with its values brought into 0..255."""
+    return tf.clip_by_value(picture, 0.0, 255.0)
+
+
+def weight_shapes(network: BsrnFields) -> Dict[str, Tuple[int, ...]]:
+    """The shape of every weight of a network, by name."""
+    with tf.Graph().as_default():
+        made = trunk(tf.zeros([1, 1, 1, 3]), network)
+        for scale in network.scales:
+            outputs_of(made, scale, network)
+        weights = tf.trainable_variables(network.scope)
+        return {weight.name.split(":")[0]: tuple(weight.shape.as_list()) for weight in weights}

@@ -2,48 +2,48 @@
 
 from typing import List, Sequence, Tuple
 
-from bsrn_estimator.config import Config
+from bsrn_estimator.networks.bsrn_fields import BsrnFields
 
 # A 3x3 convolution: (input channels, output channels, pixels of its output per LR pixel).
 Layer = Tuple[int, int, int]
 
 
-def _upscaler(scale: int, config: Config) -> List[Layer]:
-    channels, size, layers = config.conv_features, 1, []
+def _upscaler(scale: int, network: BsrnFields) -> List[Layer]:
+    channels, size, layers = network.conv_features, 1, []
     for factor in [3] if scale == 3 else [2] * (scale.bit_length() - 1):
         layers.append((channels, channels * factor**2, size * size))
         size *= factor
     return layers
 
 
-def _last(scale: int, config: Config) -> Layer:
-    return (config.conv_features, 3, scale * scale)
+def _last(scale: int, network: BsrnFields) -> Layer:
+    return (network.conv_features, 3, scale * scale)
 
 
-def _block(config: Config) -> List[Layer]:
-    carried = config.conv_features + config.state_features
+def _block(network: BsrnFields) -> List[Layer]:
+    carried = network.conv_features + network.state_features
     return [(carried, carried, 1)] * 3
 
 
-def _first(config: Config) -> Layer:
-    return (3, config.conv_features, 1)
+def _first(network: BsrnFields) -> Layer:
+    return (3, network.conv_features, 1)
 
 
-def parameters(config: Config) -> int:
-    """The number of trainable parameters of a network with all of `config.scales`."""
-    layers = [_first(config)] + _block(config)
-    for scale in config.scales:
-        layers += _upscaler(scale, config) + [_last(scale, config)]
+def parameters(network: BsrnFields) -> int:
+    """The number of trainable parameters of a network with all of `network.scales`."""
+    layers = [_first(network)] + _block(network)
+    for scale in network.scales:
+        layers += _upscaler(scale, network) + [_last(scale, network)]
     return sum(9 * inputs * outputs + outputs for inputs, outputs, _ in layers)
 
 
 def multiply_adds(
-    config: Config, scale: int, size: Tuple[int, int] = (720, 1280), outputs: str = "all"
+    network: BsrnFields, scale: int, size: Tuple[int, int] = (720, 1280), outputs: str = "all"
 ) -> int:
     """Multiply-adds of the convolutions for one picture, biases not counted.
 
     Args:
-      config: the hyper-parameters.
+      network: its hyper-parameters.
       scale: the scale.
       size: height and width of the HR picture, in pixels; by the habit of the field 720 x 1280.
       outputs: "all", an upscaler and a last convolution for every output, as the ensemble needs
@@ -53,10 +53,10 @@ def multiply_adds(
     Returns:
       The count; LR pixels are taken as size / scale^2, a fraction where it is one.
     """
-    upscalers = 1 if outputs == "last" else len(config.output_recursions)
+    upscalers = 1 if outputs == "last" else len(network.output_recursions)
     last = upscalers if outputs == "all" else 1
-    layers: List[Layer] = [_first(config)] + config.recursions * _block(config)
-    layers += upscalers * _upscaler(scale, config) + last * [_last(scale, config)]
+    layers: List[Layer] = [_first(network)] + network.recursions * _block(network)
+    layers += upscalers * _upscaler(scale, network) + last * [_last(scale, network)]
     return int(_per_lr_pixel(layers) * size[0] * size[1] / scale**2)
 
 

@@ -4,8 +4,8 @@ import contextlib
 from typing import Callable, Dict, List, Sequence, Tuple
 
 from bsrn_estimator.compat import tf
-from bsrn_estimator.config import Config
-from bsrn_estimator.networks import bsrn_layers, losses
+from bsrn_estimator.networks import bsrn_layers
+from bsrn_estimator.networks.bsrn_fields import BsrnFields
 
 
 def output_l1(outputs: Sequence, hr) -> List:
@@ -28,7 +28,7 @@ def weighted_l1(outputs: Sequence, hr, weights: Sequence[float]) -> Tuple:
     Args:
       outputs: float tensors [batch, height, width, 3], one for each output of the network.
       hr: the ground truth, same shape, any dtype.
-      weights: one for each output, summing to 1 (`Config.output_weights`).
+      weights: one for each output, summing to 1 (`BsrnFields.output_weights`).
 
     Returns:
       (float32 scalar: the weighted sum, list of float32 scalars: the L1 of each output).
@@ -41,7 +41,7 @@ def weighted_l1(outputs: Sequence, hr, weights: Sequence[float]) -> Tuple:
 
 
 def random_loss(
-    features: Dict, labels: Dict, config: Config, loss_scope: Callable = contextlib.nullcontext
+    features: Dict, labels: Dict, network: BsrnFields, loss_scope: Callable = contextlib.nullcontext
 ) -> Tuple:
     """The loss of a step on one scale.
 
@@ -50,35 +50,35 @@ def random_loss(
 
     Args:
       features: "lr", [batch, patch, patch, 3], RGB in 0..255, any dtype; "scale", int32 scalar, one
-        of `config.scales`, which may be left out where the network has one scale.
+        of `network.scales`, which may be left out where the network has one scale.
       labels: "hr", [batch, scale * patch, scale * patch, 3], RGB in 0..255, any dtype.
-      config: the hyper-parameters.
+      network: its hyper-parameters.
       loss_scope: makes the context in which outputs are compared with the truth.
 
     Returns:
       (float32 scalar: the loss, list of float32 scalars: the L1 of each output in grey levels).
     """
-    taken = bsrn_layers.trunk(features["lr"], config)
+    taken = bsrn_layers.trunk(features["lr"], network)
 
     def branch(scale: int) -> List:
-        return bsrn_layers.outputs_of(taken, scale, config)
+        return bsrn_layers.outputs_of(taken, scale, network)
 
-    if len(config.scales) == 1:
-        outputs = branch(config.scales[0])
+    if len(network.scales) == 1:
+        outputs = branch(network.scales[0])
     else:
         cases = [
             # The default binds the scale of this turn; a branch is built after the loop has ended.
             (tf.equal(features["scale"], scale), lambda scale=scale: branch(scale))
-            for scale in config.scales
+            for scale in network.scales
         ]
         # Strict: else a list of one output would come back as that output.
         outputs = tf.case(cases, exclusive=True, strict=True)
     with loss_scope():
-        return losses.weighted_l1(outputs, labels["hr"], config.output_weights)
+        return weighted_l1(outputs, labels["hr"], network.output_weights)
 
 
 def joint_loss(
-    features: Dict, labels: Dict, config: Config, loss_scope: Callable = contextlib.nullcontext
+    features: Dict, labels: Dict, network: BsrnFields, loss_scope: Callable = contextlib.nullcontext
 ) -> Tuple:
     """The loss of a step on all scales: the mean of what `random_loss` gives for each.
 
@@ -87,21 +87,21 @@ def joint_loss(
     Args:
       features: "lr", [scales * batch, patch, patch, 3], the patches of the smallest scale first,
         RGB in 0..255, any dtype.
-      labels: "hr_x2", [batch, 2 * patch, 2 * patch, 3], and likewise for each of `config.scales`.
-      config: the hyper-parameters.
+      labels: "hr_x2", [batch, 2 * patch, 2 * patch, 3], and likewise for each of `network.scales`.
+      network: its hyper-parameters.
       loss_scope: see `random_loss`.
 
     Returns:
       (float32 scalar: the loss, {scale: list of float32 scalars: the L1 of each output}).
     """
-    taken = bsrn_layers.trunk(features["lr"], config)
-    parts_of_scales = [tf.split(recursion, len(config.scales), axis=0) for recursion in taken]
+    taken = bsrn_layers.trunk(features["lr"], network)
+    parts_of_scales = [tf.split(recursion, len(network.scales), axis=0) for recursion in taken]
     totals, parts = [], {}
-    for index, scale in enumerate(config.scales):
+    for index, scale in enumerate(network.scales):
         own = [recursion[index] for recursion in parts_of_scales]
-        outputs = bsrn_layers.outputs_of(own, scale, config)
+        outputs = bsrn_layers.outputs_of(own, scale, network)
         truth = labels["hr_x%d" % scale]
         with loss_scope():
-            total, parts[scale] = losses.weighted_l1(outputs, truth, config.output_weights)
+            total, parts[scale] = weighted_l1(outputs, truth, network.output_weights)
         totals.append(total)
     return tf.add_n(totals) / len(totals), parts

@@ -1,36 +1,16 @@
-"""What every family of devices has to answer, and the options of a run."""
+"""What every family of devices has to answer."""
 
 import contextlib
-import dataclasses
 from typing import Callable, ContextManager, Iterable, Optional, Sequence
 
 from bsrn_estimator.compat import SAVER_OPTIONS, tf
-
-
-@dataclasses.dataclass(frozen=True)
-class RunOptions:
-    """How a run is carried out; nothing here changes what the network learns.
-
-    Attributes:
-      model_dir: folder of checkpoints, events and evaluations.
-      save_checkpoints_steps: steps between checkpoints.
-      keep_checkpoint_max: how many of the newest checkpoints are kept.
-      seed: seed of the initial weights.
-      threads: CPU threads of one operation; 0 lets TensorFlow choose.
-    """
-
-    model_dir: str
-    save_checkpoints_steps: int = 1000
-    keep_checkpoint_max: int = 5
-    seed: int = 1
-    threads: int = 0
+from bsrn_estimator.platforms.options import RunOptions
 
 
 class Platform:
     """A family of devices; this base class is the plain one, one process on whatever is there.
 
     Attributes:
-      name: as the command line and the documents call it.
       rank: index of this process among those that train together.
       rank_size: how many processes train together.
       batches_per_step: batches that one step of this process takes from its input function.
@@ -38,7 +18,6 @@ class Platform:
       strings_in_batches: whether the batches of training may carry the names of pictures.
     """
 
-    name = "cpu"
     rank = 0
     rank_size = 1
     batches_per_step = 1

@@ -5,7 +5,8 @@ from typing import ContextManager
 
 from bsrn_estimator.compat import TF2, tf
 from bsrn_estimator.errors import UserError
-from bsrn_estimator.platforms.base import Platform, RunOptions
+from bsrn_estimator.platforms.base import Platform
+from bsrn_estimator.platforms.options import RunOptions
 
 # What Linux calls the instructions for products of bfloat16.
 _BFLOAT16_INSTRUCTIONS = {"avx512_bf16", "amx_bf16"}

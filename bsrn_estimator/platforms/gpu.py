@@ -4,7 +4,8 @@ from typing import List
 
 from bsrn_estimator.compat import TF2, tf
 from bsrn_estimator.errors import UserError
-from bsrn_estimator.platforms.base import Platform, RunOptions
+from bsrn_estimator.platforms.base import Platform
+from bsrn_estimator.platforms.options import RunOptions
 
 
 def available_gpus() -> int:
@@ -23,8 +24,6 @@ class GpuPlatform(Platform):
     Raises:
       UserError: fewer GPUs are there than asked for, or this TensorFlow cannot mix precisions.
     """
-
-    name = "gpu"
 
     def __init__(self, replicas: int = 1, mixed_precision: bool = False) -> None:
         gpus = available_gpus()

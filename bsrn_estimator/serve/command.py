@@ -9,10 +9,10 @@ import tempfile
 from typing import Iterator, List, Optional
 
 from bsrn_estimator.checkpoints import PRETRAINED
-from bsrn_estimator.config import SUPPORTED_SCALES
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.export.options import ExportOptions
 from bsrn_estimator.pictures import tiling
+from bsrn_estimator.scales import SUPPORTED
 from bsrn_estimator.serve import server
 from bsrn_estimator.serve.admission import Gate, Limits
 
@@ -125,7 +125,7 @@ def _tile_of(flags):
     def tile_of(scale: int) -> int:
         return flags.tile or min(_TILE, tiling.default_tile(scale, flags.overlap))
 
-    for scale in SUPPORTED_SCALES:
+    for scale in SUPPORTED:
         tiling.windows(tile_of(scale) + 1, tile_of(scale), flags.overlap)
     return tile_of
 

@@ -46,10 +46,8 @@ class DivergenceHook(tf.train.SessionRunHook):
         self._factor = explosion_factor
 
     def begin(self) -> None:
-        self._fetches = {"step": [], "loss/total": []}
-        for name, tensor in tf.get_collection(model_fn.TRAINING_TENSORS):
-            if name in self._fetches:
-                self._fetches[name].append(tensor)
+        tensors = model_fn.training_tensors()
+        self._fetches = {name: tensors[name] for name in ("step", "loss/total")}
         self._losses = collections.deque(maxlen=_WINDOW)
 
     def before_run(self, _context):

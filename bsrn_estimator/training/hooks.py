@@ -1,11 +1,16 @@
-"""What happens beside the steps of training: curves, the progress line, stops, evaluations."""
+"""What happens beside the steps of training: stops and evaluations."""
 
 import math
 import time
-from typing import Callable, Optional
+from typing import Any, Callable, Optional, Sequence
 
+from bsrn_estimator.checkpoints.files import checkpoint_of
 from bsrn_estimator.compat import tf
 from bsrn_estimator.interruption import Interrupted, Interruption
+from bsrn_estimator.training.options import TrainingOptions
+
+# Called with path prefix and step of a checkpoint, and with the hooks of the evaluation.
+Evaluate = Callable[[str, int, Sequence[tf.train.SessionRunHook]], None]
 
 
 class StopHook(tf.train.SessionRunHook):
@@ -46,24 +51,46 @@ class EvaluationStop(tf.train.SessionRunHook):
 
 
 class EvaluationListener(tf.train.CheckpointSaverListener):
-    """Evaluates a checkpoint that has just been written, where one is due.
+    """Evaluates a checkpoint that has just been written, where one is due: every so many steps,
+    and at the end.
 
     Args:
-      evaluate: called with the step.
-      is_due: tells of a step whether its checkpoint is to be evaluated.
-      hooks: told how long the evaluation took (`exclude`).
+      evaluate: see `Evaluate`.
+      model_dir: the model folder.
+      options: steps between evaluations, and the last step.
+      start: the step that the session begins at.
+      stop: tells whether the time is up.
+      timed: hooks that are told how long an evaluation took (`exclude`).
+      breaks_off: the hooks of an evaluation.
     """
 
-    def __init__(self, evaluate: Callable, is_due: Callable, hooks) -> None:
-        self._evaluate = evaluate
-        self._is_due = is_due
-        self._hooks = hooks
+    def __init__(
+        self,
+        evaluate: Evaluate,
+        model_dir: str,
+        options: TrainingOptions,
+        start: int,
+        stop: StopHook,
+        timed: Sequence[Any],
+        breaks_off: Sequence[tf.train.SessionRunHook],
+    ) -> None:
+        self._evaluate, self._model_dir, self._options = evaluate, model_dir, options
+        self._stop, self._timed, self._breaks_off = stop, timed, breaks_off
+        self._saved_at = start - 1
 
     def after_save(self, _session, step) -> None:
         step = int(step)
         if not self._is_due(step):
             return
         started = time.time()
-        self._evaluate(step)
-        for hook in self._hooks:
+        self._evaluate(checkpoint_of(self._model_dir, step), step, self._breaks_off)
+        for hook in self._timed:
             hook.exclude(time.time() - started)
+
+    def _is_due(self, step: int) -> bool:
+        # Not the remainder: steps made in loops on a device may pass over a multiple.
+        every = self._options.evaluation_steps
+        due = step // every > self._saved_at // every
+        self._saved_at = step
+        at_the_end = step >= self._options.train_steps or self._stop.out_of_time
+        return step > 0 and (at_the_end or due)

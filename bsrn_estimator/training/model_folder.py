@@ -5,7 +5,8 @@ import os
 from typing import Any, Dict, List
 
 from bsrn_estimator import files
-from bsrn_estimator.config import FILE_NAME, Config
+from bsrn_estimator.checkpoints import config_file
+from bsrn_estimator.checkpoints.config_file import Config
 from bsrn_estimator.errors import UserError
 
 LOCK_NAME = ".lock"
@@ -65,7 +66,7 @@ class RunFolder:
         Raises:
           UserError: hyper-parameters differ; the sentence lists them.
         """
-        if not os.path.exists(os.path.join(self.path, FILE_NAME)):
+        if not config_file.exists(self.path):
             return
         saved = Config.load(self.path)
         differing = differences(saved, config)
@@ -77,11 +78,11 @@ class RunFolder:
 def differences(saved: Config, config: Config) -> List[str]:
     """Names of the fields in which two configurations differ."""
     before, now = saved.to_dict(), config.to_dict()
-    return [name for name in now if before[name] != now[name]]
+    return [name for name in now if before.get(name) != now[name]]
 
 
 def _refusal(path: str, names: List[str], before: Dict, now: Dict) -> str:
-    listed = "; ".join("%s was %s, now %s" % (name, before[name], now[name]) for name in names)
+    listed = "; ".join("%s was %s, now %s" % (name, before.get(name), now[name]) for name in names)
     hint = ""
     if all(name in CHANGEABLE for name in names):
         hint = ", or add --allow_change"

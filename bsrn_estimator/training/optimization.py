@@ -3,51 +3,52 @@
 from typing import Callable, Tuple
 
 from bsrn_estimator.compat import tf
-from bsrn_estimator.config import Config
+from bsrn_estimator.config import Recipe
 
 
-def learning_rate_at(global_step, config: Config):
+def learning_rate_at(global_step, recipe: Recipe):
     """Adam's rate at `global_step`, which counts the steps already taken; a float32 scalar."""
     return tf.train.exponential_decay(
-        config.learning_rate,
+        recipe.learning_rate,
         global_step,
-        config.learning_rate_decay_steps,
-        config.learning_rate_decay,
+        recipe.learning_rate_decay_steps,
+        recipe.learning_rate_decay,
         staircase=True,
     )
 
 
 def train_op(
-    loss, config: Config, global_step, wrap: Callable = lambda optimizer: optimizer
+    loss, recipe: Recipe, scope: str, global_step, wrap: Callable = lambda optimizer: optimizer
 ) -> Tuple:
     """One step that makes `loss` smaller.
 
     To be called outside of any name or variable scope: only then do Adam's variables have the names
     of the reference implementation (`beta1_power`, `beta2_power`, and `/Adam`, `/Adam_1` after the
-    name of each weight), so that its optimizer state loads as it is. With `config.ema_decay` there
+    name of each weight), so that its optimizer state loads as it is. With `recipe.ema_decay` there
     is a further variable for each weight, `/ExponentialMovingAverage` after its name.
 
     Args:
       loss: float scalar; every weight of the network takes part in its graph, be it in a branch
         that this step does not take.
-      config: the hyper-parameters.
+      recipe: how the network is trained.
+      scope: what the names of its weights begin with.
       global_step: integer variable, the number of steps taken; the step adds 1.
       wrap: puts a platform's optimizer (replication, loss scaling) around Adam.
 
     Returns:
       (the operation, the float32 scalar learning rate of the step about to be taken).
     """
-    rate = learning_rate_at(global_step, config)
-    optimizer = wrap(tf.train.AdamOptimizer(rate, epsilon=config.adam_epsilon))
+    rate = learning_rate_at(global_step, recipe)
+    optimizer = wrap(tf.train.AdamOptimizer(rate, epsilon=recipe.adam_epsilon))
     # Gated, as `tf.gradients` is not: with the latter a weight may be overwritten in place while
     # back-propagation through another recursion still reads it, and no two runs are the same.
-    weights = tf.trainable_variables("generator/")
+    weights = tf.trainable_variables(scope)
     gradients = optimizer.compute_gradients(loss, weights)
-    applied = optimizer.apply_gradients(_clipped(gradients, config.clip_norm), global_step)
-    if not config.ema_decay:
+    applied = optimizer.apply_gradients(_clipped(gradients, recipe.clip_norm), global_step)
+    if not recipe.ema_decay:
         return applied, rate
     with tf.control_dependencies([applied]):
-        average = tf.train.ExponentialMovingAverage(config.ema_decay, num_updates=global_step)
+        average = tf.train.ExponentialMovingAverage(recipe.ema_decay, num_updates=global_step)
         return average.apply(weights), rate
 
 

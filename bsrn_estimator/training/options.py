@@ -1,105 +1,86 @@
-"""The flags that say what training does about damaged data, divergence and preemption."""
+"""What a training run reads, how long it goes on, how often it reports, and what may stop it."""
 
 import dataclasses
-from typing import Optional
+from typing import Iterator, Optional, Tuple
 
-from absl import flags
-
-from bsrn_estimator.errors import UserError
-
-
-def define_flags() -> None:
-    """Defines them; once a process."""
-    flags.DEFINE_boolean(
-        "skip_corrupt", False, "train: leaves corrupt records out and counts them; else they stop"
-    )
-    flags.DEFINE_float(
-        "max_corrupt_share",
-        0.01,
-        "with --skip_corrupt: stops where more than this share of all records is corrupt",
-        lower_bound=0.0,
-        upper_bound=1.0,
-    )
-    flags.DEFINE_enum(
-        "on_nan",
-        STOP,
-        (STOP, ROLLBACK),
-        "a loss that is not a number or explodes: stop; or rollback, back to the last good "
-        "checkpoint, with other data and a lower rate",
-    )
-    flags.DEFINE_float(
-        "explosion_factor",
-        100.0,
-        "a loss above this many times the median of the last 101 is an explosion; 0 for never",
-        lower_bound=0.0,
-    )
-    flags.DEFINE_integer(
-        "max_rollbacks", 3, "how many rollbacks a model folder may see", lower_bound=0
-    )
-    flags.DEFINE_float(
-        "rollback_rate", 0.5, "what a rollback multiplies the learning rate with", upper_bound=1.0
-    )
-    flags.DEFINE_boolean(
-        "preemption_exit_zero",
-        False,
-        "exit status 0, not 143, once SIGTERM has ended training with a checkpoint",
-    )
-
-
-def check(values) -> None:
-    """Raises UserError where a value contradicts another.
-
-    Args:
-      values: absl's FLAGS.
-    """
-    if values["max_corrupt_share"].present and not values.skip_corrupt:
-        raise UserError("--max_corrupt_share is for --skip_corrupt; give that too")
-    if values.rollback_rate <= 0:
-        raise UserError("--rollback_rate must be above 0, not %g" % values.rollback_rate)
-    if 0 < values.explosion_factor <= 1:
-        raise UserError(
-            "--explosion_factor must be above 1, or 0 for no such check, not %g"
-            % values.explosion_factor
-        )
-
+from bsrn_estimator.settings import Settings, setting
 
 STOP, ROLLBACK = "stop", "rollback"
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainingOptions:
-    """What a training run reads, how long it goes on, and how often it reports.
+class TrainingOptions(Settings):
+    """A training run; none of it changes what a step computes.
 
-    Attributes:
-      data_dir: folder of training records.
-      train_steps: the step at which training ends.
-      evaluation_steps: steps between evaluations; a multiple of the steps between checkpoints.
-      summary_steps: steps between points of the curves.
-      log_steps: steps between lines where the output is not a terminal.
-      max_seconds: ends training after so long, evaluations not counted; None for no limit.
-      first_step: the step that a new run counts from.
-      allow_change: go on with other data than the model folder was trained with.
-      skip_corrupt: leave corrupt records out instead of stopping.
-      max_corrupt_share: the share of corrupt records, 0 to 1, above which training stops anyway.
-      explosion_factor: a loss above this many times its running median stops training; 0 for none.
-      on_nan: what to do where the numbers diverge: `STOP` or `ROLLBACK`.
-      max_rollbacks: how many rollbacks a model folder may see.
-      rollback_rate: what a rollback multiplies the learning rate with.
-      preemption_exit_zero: exit status 0 after SIGTERM.
+    Raises:
+      UserError: a value is out of range.
     """
 
-    data_dir: str
-    train_steps: int
-    evaluation_steps: int = 10000
-    summary_steps: int = 100
-    log_steps: int = 100
-    max_seconds: Optional[float] = None
-    first_step: int = 0
-    allow_change: bool = False
-    skip_corrupt: bool = False
-    max_corrupt_share: float = 0.01
-    explosion_factor: float = 0.0
-    on_nan: str = STOP
-    max_rollbacks: int = 3
-    rollback_rate: float = 0.5
-    preemption_exit_zero: bool = False
+    data_dir: str = setting(
+        "tfrecords/div2k_train", "training records that data_tools/to_tfrecord.py wrote"
+    )
+    train_steps: int = setting(1000000, "the step at which training ends", least=1)
+    max_train_minutes: Optional[float] = setting(
+        None,
+        "ends training, with a checkpoint, after so many minutes, evaluations not counted",
+        kind=float,
+        least=0,
+    )
+    initial_step: Optional[int] = setting(
+        None,
+        "with --checkpoint in a new run: takes Adam's state over too and goes on at this step",
+        kind=int,
+        least=0,
+    )
+    evaluation_steps: int = setting(
+        10000,
+        "steps between evaluations; a multiple of --save_checkpoints_steps",
+        least=1,
+        modes=("train_and_evaluate",),
+    )
+    summary_steps: int = setting(100, "steps between points of a curve", least=1)
+    log_steps: int = setting(100, "steps between lines where the output is not a terminal", least=1)
+    allow_change: bool = setting(
+        False, "lets a run go on with another batch size, learning rate or data set than it had"
+    )
+    skip_corrupt: bool = setting(
+        False, "leaves corrupt records out and counts them; else they stop"
+    )
+    max_corrupt_share: float = setting(
+        0.01,
+        "with --skip_corrupt: stops where more than this share of all records is corrupt",
+        least=0,
+        most=1,
+    )
+    on_nan: str = setting(
+        STOP,
+        "a loss that is not a number or explodes: stop; or rollback, back to the last good "
+        "checkpoint, with other data and a lower rate",
+        choices=(STOP, ROLLBACK),
+    )
+    explosion_factor: float = setting(
+        100.0,
+        "a loss above this many times the median of the last 101 is an explosion; 0 for never",
+        least=0,
+    )
+    max_rollbacks: int = setting(3, "how many rollbacks a model folder may see", least=0)
+    rollback_rate: float = setting(0.5, "what a rollback multiplies the learning rate with", most=1)
+    preemption_exit_zero: bool = setting(
+        False, "exit status 0, not 143, once SIGTERM has ended training with a checkpoint"
+    )
+
+    def _rules(self) -> Iterator[Tuple[bool, str]]:
+        yield (
+            self.rollback_rate > 0,
+            "--rollback_rate must be above 0, not %g" % self.rollback_rate,
+        )
+        yield (
+            not 0 < self.explosion_factor <= 1,
+            "--explosion_factor must be above 1, or 0 for no such check, not %g"
+            % self.explosion_factor,
+        )
+
+    @property
+    def max_seconds(self) -> Optional[float]:
+        """The longest that training may run, evaluations not counted; None for no limit."""
+        return self.max_train_minutes and 60 * self.max_train_minutes

@@ -4,7 +4,6 @@
 tests/docs/test_commands.py.
 """
 
-import dataclasses
 import importlib
 import json
 import sys
@@ -14,7 +13,7 @@ import pytest
 from benchmarks import _report, convert, cost, evaluate, input_pipeline, train_step, upscale
 from tests.support import tiny
 
-CONFIG = dataclasses.replace(tiny.CONFIG, scales=(4,))
+CONFIG = tiny.CONFIG._replace(network=tiny.NETWORK.replace(scales=(4,)))
 
 
 @pytest.fixture

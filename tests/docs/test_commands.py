@@ -9,7 +9,6 @@ import subprocess
 import sys
 
 import pytest
-from absl import flags as absl_flags
 
 from bsrn_estimator import flags
 from bsrn_estimator.checkpoints import trained
@@ -26,9 +25,8 @@ FOREIGN_FLAGS = {"logdir", "outfmt", "output_type"}
 
 @pytest.fixture(scope="module")
 def checker(request):
-    if "model_dir" not in absl_flags.FLAGS:
-        flags.define()
-    return command_lines.Checker(ROOT, absl_flags.FLAGS, request.config.getoption)
+    flags.define()
+    return command_lines.Checker(ROOT, flags.FLAGS, request.config.getoption)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from bsrn_estimator.checkpoints import files as checkpoint_files
+from bsrn_estimator.checkpoints.config_file import Config
 from bsrn_estimator.compat import tf
-from bsrn_estimator.config import Config
 from bsrn_estimator.data import input_fn
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.networks import losses
@@ -22,7 +22,9 @@ TOO_FAST = ["--learning_rate=1e5"]
 
 def batch_of(data_dir, config, step):
     """The batch of a step, straight from the input function."""
-    read = input_fn.training_input_fn(data_dir, config, start_step=step - 1)
+    read = input_fn.training_input_fn(
+        data_dir, config.network.scales, config.recipe, start_step=step - 1
+    )
     with tf.Graph().as_default(), tf.Session() as session:
         iterator = tf.data.make_initializable_iterator(read())
         features, labels = iterator.get_next()
@@ -98,7 +100,7 @@ def loss_of(batch, config, checkpoint):
     """The loss of a kept batch under the weights before its step."""
     with tf.Graph().as_default(), tf.Session() as session:
         features = {"lr": tf.constant(batch["lr"]), "scale": tf.constant(batch["scale"])}
-        loss, _ = losses.random_loss(features, {"hr": tf.constant(batch["hr"])}, config)
+        loss, _ = losses.random_loss(features, {"hr": tf.constant(batch["hr"])}, config.network)
         tf.train.Saver(tf.trainable_variables()).restore(session, checkpoint % (batch["step"] - 1))
         return session.run(loss)
 

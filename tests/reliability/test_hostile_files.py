@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 from bsrn_estimator import failures
 from bsrn_estimator.checkpoints import best
 from bsrn_estimator.checkpoints import files as checkpoint_files
+from bsrn_estimator.checkpoints.config_file import Config
 from bsrn_estimator.compat import tf
-from bsrn_estimator.config import Config
+from bsrn_estimator.config import Recipe
 from bsrn_estimator.data import input_fn, manifest, records, tfrecord
 from bsrn_estimator.data.example import encode_example
 from bsrn_estimator.data.manifest import Manifest
@@ -186,8 +187,8 @@ def test_a_key_that_is_no_text(tmp_path):
 
 def first_batch(folder):
     """Why there is no first batch, in a sentence."""
-    config = Config(scales=(2,), batch_size=1, patch_size=7)
-    read = input_fn.training_input_fn(folder, config, parallel_calls=1)
+    recipe = Recipe(batch_size=1, patch_size=7)
+    read = input_fn.training_input_fn(folder, (2,), recipe, parallel_calls=1)
     with tf.Graph().as_default(), tf.Session() as session:
         iterator = tf.data.make_initializable_iterator(read())
         batch = iterator.get_next()

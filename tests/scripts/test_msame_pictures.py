@@ -9,13 +9,13 @@ import pytest
 from PIL import Image
 
 from bsrn_estimator.compat import tf
-from bsrn_estimator.config import Config
 from bsrn_estimator.export import frozen_graph
 from bsrn_estimator.networks import bsrn_layers
+from bsrn_estimator.networks.bsrn import Bsrn
 from scripts import msame_pictures
 from tests.support import tiny
 
-_CONFIG = Config(scales=(2, 3), conv_features=4, state_features=3, recursions=2)
+_NETWORK = Bsrn(scales=(2, 3), conv_features=4, state_features=3, recursions=2)
 _SIZE = (30, 34)
 # The network looks 8 pixels far: 1 + 2 * 3 convolutions at LR size, one before and one after the
 # pixels are rearranged.
@@ -39,7 +39,7 @@ def setting(tmp_path_factory):
     with tf.Graph().as_default(), tf.Session() as session:
         tf.set_random_seed(5)
         lr = tf.placeholder(tf.float32, [1, None, None, 3])
-        hr = bsrn_layers.ensemble(lr, 3, _CONFIG)
+        hr = bsrn_layers.ensemble(lr, 3, _NETWORK)
         session.run(tf.global_variables_initializer())
         tf.train.Saver().save(session, checkpoint)
         for name, picture in pictures.items():
@@ -51,7 +51,7 @@ def setting(tmp_path_factory):
         return session
 
     frozen = str(folder / ("bsrn_x3_%dx%d.pb" % _SIZE))
-    frozen_graph.write(frozen, frozen_graph.graph_def(with_weights, _CONFIG, 3, _SIZE))
+    frozen_graph.write(frozen, frozen_graph.graph_def(with_weights, _NETWORK, 3, _SIZE))
     return folder, frozen, plain
 
 

@@ -10,14 +10,13 @@ import numpy as np
 import pytest
 
 from bsrn_estimator.compat import tf
-from bsrn_estimator.config import Config
 from bsrn_estimator.data import input_fn, sampling
 from bsrn_estimator.networks import losses
 from tests import npu_double
 from tests.bsrn_estimator.platforms.npu.test_rank_table import table
 from tests.support import tiny
 
-_CONFIG = Config(
+_CONFIG = tiny.config(
     scales=(2, 3),
     conv_features=3,
     state_features=2,
@@ -36,7 +35,9 @@ def setting(root, tmp_path_factory):
     data = tiny.write_records(folder / "train", "training", [(40, 50), (37, 45), (48, 48)], (2, 3))
     (folder / "ranks.json").write_text(json.dumps(table(ranks=2)))
     double = npu_double.build("r1.8.0", str(folder / "double"))
-    network = {name: getattr(_CONFIG, name) for name in ("batch_size", "patch_size", "clip_norm")}
+    network = {
+        name: getattr(_CONFIG.recipe, name) for name in ("batch_size", "patch_size", "clip_norm")
+    }
     network.update(conv_features=3, state_features=2, recursions=1, scales="2,3")
 
     def start(name, steps, **variables):
@@ -74,10 +75,12 @@ def _mean_gradients(data, model_dir):
     found = []
     for rank in range(2):
         with tf.Graph().as_default(), tf.Session() as session:
-            read = input_fn.training_input_fn(data, _CONFIG, rank=rank, rank_size=2)
+            read = input_fn.training_input_fn(
+                data, _CONFIG.network.scales, _CONFIG.recipe, rank=rank, rank_size=2
+            )
             iterator = tf.data.make_initializable_iterator(read())
             features, labels = iterator.get_next()
-            loss, _ = losses.joint_loss(features, labels, _CONFIG)
+            loss, _ = losses.joint_loss(features, labels, _CONFIG.network)
             weights = tf.trainable_variables()
             gradients = tf.gradients(loss, weights)
             session.run(iterator.initializer)
@@ -108,7 +111,7 @@ def test_two_ranks_train_one_network(setting):
     # Adam's first moment after one step is a tenth of the gradient: averaged, then clipped.
     trained = _tensors(model_dir, 1)
     for name, gradient in _mean_gradients(setting.data, model_dir).items():
-        clipped = gradient * min(1.0, _CONFIG.clip_norm / np.linalg.norm(gradient))
+        clipped = gradient * min(1.0, _CONFIG.recipe.clip_norm / np.linalg.norm(gradient))
         np.testing.assert_allclose(
             trained.get_tensor(name + "/Adam"), 0.1 * clipped, rtol=1e-4, atol=1e-6, err_msg=name
         )

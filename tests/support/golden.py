@@ -6,8 +6,8 @@ from typing import Dict, List
 
 import numpy as np
 
+from bsrn_estimator.checkpoints.config_file import Config
 from bsrn_estimator.compat import TF2, tf
-from bsrn_estimator.config import Config
 
 FOLDER = pathlib.Path(__file__).resolve().parents[1] / "data" / "reference"
 NAMES = ("multi_scale", "single_scale_stateless")
@@ -23,7 +23,8 @@ class Golden:
 
     Attributes:
       name: its folder.
-      config: its hyper-parameters.
+      config: its hyper-parameters and those of its training.
+      network: the former alone.
       variables: the shape of every variable in its checkpoint, by name, Adam's included.
       checkpoint: the path prefix of its checkpoint.
       forward: forward.npz, by name.
@@ -39,6 +40,7 @@ class Golden:
         values["scales"] = values.pop("model_scales")
         # Batch and patch size are those of the golden steps, not of the recipe.
         self.config = Config.from_dict(dict(values, batch_size=2, patch_size=12))
+        self.network = self.config.network
         self.checkpoint = str(FOLDER / name / "checkpoint" / "model.ckpt")
         self.forward = _loaded(FOLDER / name / "forward.npz")
         self.steps = _loaded(FOLDER / name / "train_steps.npz")

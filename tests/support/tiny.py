@@ -6,22 +6,25 @@ import os
 import numpy as np
 from PIL import Image
 
-from bsrn_estimator.config import Config
+from bsrn_estimator.checkpoints.config_file import Config
+from bsrn_estimator.config import Recipe
 from bsrn_estimator.data import records, tfrecord
 from bsrn_estimator.data.example import encode_example
 from bsrn_estimator.data.manifest import Manifest
+from bsrn_estimator.networks.bsrn import Bsrn
 from bsrn_estimator.pictures import imresize
 
 # A network that trains in milliseconds.
-CONFIG = Config(
-    scales=(2, 3),
-    conv_features=5,
-    state_features=3,
-    recursions=4,
-    recursion_frequency=2,
-    batch_size=3,
-    patch_size=7,
+NETWORK = Bsrn(
+    scales=(2, 3), conv_features=5, state_features=3, recursions=4, recursion_frequency=2
 )
+CONFIG = Config(NETWORK, Recipe(batch_size=3, patch_size=7))
+
+
+def config(**values) -> Config:
+    """A configuration of some fields of either kind; the others take their defaults."""
+    return Config.from_dict(values)
+
 
 # The flags of a network that trains in milliseconds.
 NETWORK_FLAGS = [

@@ -8,7 +8,6 @@ import importlib
 import inspect
 from typing import Any, Callable
 
-from bsrn_estimator.compat import TF2
 from bsrn_estimator.errors import UserError
 
 _MODULES = {
@@ -37,6 +36,8 @@ def symbol(name: str) -> Any:
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] != "npu_bridge":
             raise
+        from bsrn_estimator.compat import TF2  # flags are defined without TensorFlow
+
         runtime = " and needs TensorFlow 1.15 on Python 3.7" if TF2 else ""
         raise UserError(
             "--use_npu needs npu_bridge, which is not installed; it comes with CANN (the tfplugin "

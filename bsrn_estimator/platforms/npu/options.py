@@ -4,13 +4,12 @@ import dataclasses
 import json
 import os
 import re
-from typing import Any, Callable, Dict, Optional
-
-from absl import flags as absl_flags
+from typing import Any, Callable, Dict, Iterator, Optional, Tuple
 
 from bsrn_estimator import files
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.platforms.npu import bridge
+from bsrn_estimator.settings import EVALUATION, Settings, setting
 
 PRECISION_MODES = (
     "allow_mix_precision",
@@ -35,128 +34,66 @@ EVALUATE_ON = ("host", "npu")
 _AUTO_TUNE = ("RL,GA", "GA,RL", "RL", "GA")
 _AOE_MODES = ("1", "2", "4", "mdat")
 _DUMP_STEPS = re.compile(r"\d+(-\d+)?(\|\d+(-\d+)?){0,99}")
-_FLAGS = (
-    "precision_mode",
-    "loss_scale",
-    "iterations_per_loop",
-    "device_id",
-    "evaluate_on",
-    "auto_tune",
-    "aoe_mode",
-    "tuning_dir",
-    "profiling_dir",
-    "overflow_dump_dir",
-    "data_dump_dir",
-    "data_dump_steps",
-)
-
-
-def define_flags() -> None:
-    """Defines the flags that only --use_npu knows; once a process."""
-    absl_flags.DEFINE_enum(
-        "precision_mode",
-        "allow_mix_precision",
-        PRECISION_MODES,
-        "NPU: how GE chooses between float16 and float32; later builds know more of them",
-    )
-    absl_flags.DEFINE_string(
-        "loss_scale",
-        "none",
-        "NPU: none; fixed:N, the loss times N; or dynamic, from 2^32 down by halves on overflow",
-    )
-    absl_flags.DEFINE_integer(
-        "iterations_per_loop", 1, "NPU: steps made on the device in one run of the session"
-    )
-    absl_flags.DEFINE_integer(
-        "device_id", None, "NPU: which card to use; by default DEVICE_ID of the environment, or 0"
-    )
-    absl_flags.DEFINE_enum(
-        "evaluate_on",
-        "host",
-        EVALUATE_ON,
-        "NPU: evaluates on the host's CPU, or on the card in tiles of a few fixed shapes",
-    )
-    absl_flags.DEFINE_string(
-        "auto_tune", None, "NPU, builds up to 2022: RL,GA, RL or GA, tunes operators while training"
-    )
-    absl_flags.DEFINE_string(
-        "aoe_mode", None, "NPU, builds from 2022 on: 1, 2, 4 or mdat, tunes graph and operators"
-    )
-    absl_flags.DEFINE_string(
-        "tuning_dir", None, "NPU: folder for what --auto_tune or --aoe_mode finds; made if missing"
-    )
-    absl_flags.DEFINE_string("profiling_dir", None, "NPU: profiles training into this folder")
-    absl_flags.DEFINE_string(
-        "overflow_dump_dir", None, "NPU: writes operators that overflow into this folder"
-    )
-    absl_flags.DEFINE_string(
-        "data_dump_dir", None, "NPU: writes inputs and outputs of all operators into this folder"
-    )
-    absl_flags.DEFINE_string(
-        "data_dump_steps", "0", "NPU: which steps --data_dump_dir writes, such as 0|5|10-20"
-    )
 
 
 def refuse_given(flags) -> None:
     """Raises UserError where a flag of this file is given without --use_npu."""
-    for name in _FLAGS:
-        if name in flags and flags[name].present:
-            raise UserError("--%s is for --use_npu; add that, or leave it out" % name)
+    for field in dataclasses.fields(NpuOptions):
+        if flags[field.name].present:
+            raise UserError("--%s is for --use_npu; add that, or leave it out" % field.name)
 
 
 @dataclasses.dataclass(frozen=True)
-class NpuOptions:
-    """How a run uses the NPU; the fields are the flags of the same name.
+class NpuOptions(Settings):
+    """How a run uses the NPU.
 
     Raises:
       UserError: a value is not one that the flag takes, or two flags exclude each other.
     """
 
-    precision_mode: str = "allow_mix_precision"
-    loss_scale: str = "none"
-    iterations_per_loop: int = 1
-    device_id: Optional[int] = None
-    evaluate_on: str = "host"
-    auto_tune: Optional[str] = None
-    aoe_mode: Optional[str] = None
-    tuning_dir: Optional[str] = None
-    profiling_dir: Optional[str] = None
-    overflow_dump_dir: Optional[str] = None
-    data_dump_dir: Optional[str] = None
-    data_dump_steps: str = "0"
+    precision_mode: str = setting(
+        "allow_mix_precision",
+        "how GE chooses between float16 and float32; later builds know more of them",
+        choices=PRECISION_MODES,
+    )
+    loss_scale: str = setting(
+        "none", "none; fixed:N, the loss times N; or dynamic, from 2^32 down by halves on overflow"
+    )
+    iterations_per_loop: int = setting(
+        1, "steps made on the device in one run of the session", least=1
+    )
+    device_id: Optional[int] = setting(
+        None, "which card to use", kind=int, least=0, shown="DEVICE_ID of the environment, or 0"
+    )
+    evaluate_on: str = setting(
+        "host",
+        "evaluates on the host's CPU, or on the card in tiles of a few fixed shapes",
+        choices=EVALUATE_ON,
+        modes=EVALUATION,
+    )
+    auto_tune: Optional[str] = setting(
+        None, "builds up to 2022: RL,GA, RL or GA, tunes operators while training", kind=str
+    )
+    aoe_mode: Optional[str] = setting(
+        None, "builds from 2022 on: 1, 2, 4 or mdat, tunes graph and operators", kind=str
+    )
+    tuning_dir: Optional[str] = setting(
+        None, "folder for what --auto_tune or --aoe_mode finds; made if missing", kind=str
+    )
+    profiling_dir: Optional[str] = setting(None, "profiles training into this folder", kind=str)
+    overflow_dump_dir: Optional[str] = setting(
+        None, "writes operators that overflow into this folder", kind=str
+    )
+    data_dump_dir: Optional[str] = setting(
+        None, "writes inputs and outputs of all operators into this folder", kind=str
+    )
+    data_dump_steps: str = setting("0", "which steps --data_dump_dir writes, such as 0|5|10-20")
 
-    @classmethod
-    def from_flags(cls, flags) -> "NpuOptions":
-        """The options that parsed absl flags describe."""
-        return cls(**{name: getattr(flags, name) for name in _FLAGS})
-
-    def __post_init__(self) -> None:
-        for holds, message in self._rules():
-            if not holds:
-                raise UserError(message)
-
-    def _rules(self):
+    def _rules(self) -> Iterator[Tuple[bool, str]]:
         yield (
-            self.precision_mode in PRECISION_MODES,
-            "--precision_mode takes one of %s, not %s"
-            % (", ".join(PRECISION_MODES), self.precision_mode),
-        )
-        yield (
-            re.fullmatch(r"none|dynamic|fixed:[1-9][0-9]*", self.loss_scale),
+            bool(re.fullmatch(r"none|dynamic|fixed:[1-9][0-9]*", self.loss_scale)),
             "--loss_scale takes none, dynamic or fixed:N with N at least 1, not %s"
             % self.loss_scale,
-        )
-        yield (
-            self.iterations_per_loop >= 1,
-            "--iterations_per_loop must be at least 1, not %d" % self.iterations_per_loop,
-        )
-        yield (
-            self.device_id is None or self.device_id >= 0,
-            "--device_id must be at least 0, not %s" % self.device_id,
-        )
-        yield (
-            self.evaluate_on in EVALUATE_ON,
-            "--evaluate_on takes %s, not %s" % (" or ".join(EVALUATE_ON), self.evaluate_on),
         )
         yield (
             self.auto_tune in (None,) + _AUTO_TUNE,
@@ -179,7 +116,7 @@ class NpuOptions:
             "--overflow_dump_dir and --data_dump_dir exclude each other; give one a run",
         )
         yield (
-            _DUMP_STEPS.fullmatch(self.data_dump_steps),
+            bool(_DUMP_STEPS.fullmatch(self.data_dump_steps)),
             "--data_dump_steps takes steps such as 0|5|10-20, at most 100 of them, not %s"
             % self.data_dump_steps,
         )

@@ -11,15 +11,14 @@ from typing import ContextManager, Iterable, Optional
 from bsrn_estimator.checkpoints import contents
 from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import UserError
-from bsrn_estimator.platforms.base import Platform, RunOptions
+from bsrn_estimator.platforms.base import Platform
 from bsrn_estimator.platforms.npu import bridge, graph_check
 from bsrn_estimator.platforms.npu import environment as npu_environment
 from bsrn_estimator.platforms.npu import evaluation as npu_evaluation
 from bsrn_estimator.platforms.npu import steps as npu_steps
 from bsrn_estimator.platforms.npu.environment import Ranks
-from bsrn_estimator.platforms.npu.options import NpuOptions, define_flags, refuse_given
-
-__all__ = ["NpuPlatform", "define_flags", "refuse_given"]
+from bsrn_estimator.platforms.npu.options import NpuOptions
+from bsrn_estimator.platforms.options import RunOptions
 
 # What nearly every published script for the NPU starts dynamic loss scaling with.
 _DYNAMIC_SCALE = 2**32
@@ -41,7 +40,6 @@ class NpuPlatform(Platform):
       UserError: npu_bridge is not installed or does not load.
     """
 
-    name = "npu"
     default_schedule = "joint"
     strings_in_batches = False
 
@@ -59,11 +57,6 @@ class NpuPlatform(Platform):
         Raises:
           UserError: a flag or a variable is wrong, or npu_bridge is not there.
         """
-        if flags.replicas > 1 or flags.mixed_precision:
-            raise UserError(
-                "--replicas and --mixed_precision are for GPUs; with --use_npu several cards are "
-                "started by scripts/run_npu_8p.sh, and precision is --precision_mode"
-            )
         options = NpuOptions.from_flags(flags)
         return cls(options, npu_environment.prepare())
 

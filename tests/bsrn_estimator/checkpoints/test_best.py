@@ -3,8 +3,9 @@
 import json
 
 from bsrn_estimator.checkpoints import best
+from bsrn_estimator.checkpoints.config_file import Config
 from bsrn_estimator.compat import tf
-from bsrn_estimator.config import Config
+from bsrn_estimator.networks.bsrn import Bsrn
 
 
 def _metrics(step, *values):
@@ -20,7 +21,7 @@ def _checkpoint(folder, step):
 
 
 def test_keeps_the_highest_mean_over_scales(tmp_path):
-    config = Config(conv_features=7)
+    config = Config(Bsrn(conv_features=7))
     kept = []
     for step, values in ((10, (30.0, 28.0)), (20, (31.0, 26.9)), (30, (30.5, 28.0))):
         checkpoint = _checkpoint(tmp_path, step)

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from bsrn_estimator.checkpoints import __main__ as checkpoint_command
 from bsrn_estimator.checkpoints import contents, reference, restoring
 from bsrn_estimator.checkpoints import files as checkpoint_files
+from bsrn_estimator.checkpoints.config_file import Config
 from bsrn_estimator.compat import tf
-from bsrn_estimator.config import Config
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.networks import bsrn_layers, losses
+from bsrn_estimator.networks.bsrn import Bsrn
 from bsrn_estimator.training import optimization
 from tests.support import golden
 
@@ -57,8 +58,8 @@ def weights_only(tmp_path_factory):
 def test_describes_a_network_of_several_scales():
     description = contents.describe(MULTI.checkpoint)
     assert description.scales == (2, 3, 4, 8)
-    assert (description.conv_features, description.state_features) == (16, 16)
-    assert description.has_optimizer and not description.single_scale_form
+    assert (description.told["conv_features"], description.told["state_features"]) == (16, 16)
+    assert description.has_optimizer
     assert description.global_step is None
     assert {n: list(s) for n, s in description.shapes.items()} == MULTI.variables
     assert set(description.weights + description.optimizer_names) == set(MULTI.variables)
@@ -66,14 +67,14 @@ def test_describes_a_network_of_several_scales():
 
 def test_describes_a_network_of_one_scale_without_state():
     description = contents.describe(SINGLE.checkpoint)
-    assert description.scales == (4,) and description.single_scale_form
-    assert (description.conv_features, description.state_features) == (8, 0)
+    assert description.scales == (4,)
+    assert (description.told["conv_features"], description.told["state_features"]) == (8, 0)
     assert description.parameters == 6867
 
 
 @pytest.mark.parametrize("reference", [MULTI, SINGLE], ids=golden.NAMES)
 def test_expects_the_weights_that_the_reference_saves(reference):
-    shapes = {name: list(shape) for name, shape in contents.weight_shapes(reference.config).items()}
+    shapes = {name: list(shape) for name, shape in reference.network.weight_shapes().items()}
     weights = {n: s for n, s in reference.variables.items() if n.startswith("generator/")}
     assert shapes == {n: s for n, s in weights.items() if "Adam" not in n}
 
@@ -83,7 +84,7 @@ def test_expects_the_weights_that_the_reference_saves(reference):
     [((2,), 593987), ((3,), 778627), ((4,), 741699), ((2, 3, 4), 1225225)],
 )
 def test_expects_the_published_number_of_parameters(scales, count):
-    shapes = contents.weight_shapes(Config(scales=scales))
+    shapes = Bsrn(scales=scales).weight_shapes()
     assert sum(int(np.prod(shape)) for shape in shapes.values()) == count
 
 
@@ -100,8 +101,8 @@ def test_refuses_what_is_no_bsrn(tmp_path):
 
 
 def test_reads_hyper_parameters_off_the_shapes():
-    config = contents.config_of(MULTI.checkpoint, recursions=4, recursion_frequency=2)
-    expected = Config(
+    config = contents.network_of(MULTI.checkpoint, dict(recursions=4, recursion_frequency=2))
+    expected = Bsrn(
         scales=(2, 3, 4, 8),
         conv_features=16,
         state_features=16,
@@ -113,27 +114,27 @@ def test_reads_hyper_parameters_off_the_shapes():
 
 def test_asks_for_what_no_shape_tells():
     with pytest.raises(UserError) as caught:
-        contents.config_of(MULTI.checkpoint)
+        contents.network_of(MULTI.checkpoint)
     assert "--recursions and --recursion_frequency" in str(caught.value)
     with pytest.raises(UserError) as caught:
-        contents.config_of(MULTI.checkpoint, recursions=4)
+        contents.network_of(MULTI.checkpoint, dict(recursions=4))
     assert "give --recursion_frequency" in str(caught.value)
 
 
 def test_saved_configuration_answers_and_arguments_override(tmp_path):
     prefix = _copy(SINGLE.checkpoint, tmp_path / "model.ckpt")
     SINGLE.config.save(str(tmp_path))
-    assert contents.config_of(prefix) == SINGLE.config
-    config = contents.config_of(prefix, recursions=6, base=Config(seed=9))
-    assert (config.recursions, config.recursion_frequency, config.seed) == (6, 2, 9)
+    assert contents.network_of(prefix) == SINGLE.network
+    config = contents.network_of(prefix, dict(recursions=6))
+    assert (config.recursions, config.recursion_frequency) == (6, 2)
     assert config.scales == (4,) and config.conv_features == 8
 
 
 def test_saved_configuration_of_another_network_is_refused(tmp_path):
     prefix = _copy(SINGLE.checkpoint, tmp_path / "model.ckpt")
-    Config(scales=(2, 4), conv_features=8, state_features=3).save(str(tmp_path))
+    Config(Bsrn(scales=(2, 4), conv_features=8, state_features=3)).save(str(tmp_path))
     with pytest.raises(UserError) as caught:
-        contents.config_of(prefix)
+        contents.network_of(prefix)
     assert "no upscaler for x2" in str(caught.value)
     assert "state_features are 0, not 3" in str(caught.value)
 
@@ -150,7 +151,7 @@ def test_refusal_lists_what_differs_and_is_bounded(tmp_path):
         session.run(tf.global_variables_initializer())
         prefix = tf.train.Saver().save(session, str(tmp_path / "model.ckpt"))
     with pytest.raises(UserError) as caught:
-        restoring.initial_weights(prefix, MULTI.config)
+        restoring.initial_weights(prefix, MULTI.network)
     message = str(caught.value)
     assert "it has no generator/upscale/x2/conv2d/bias" in message
     assert "generator/upscale/x2/conv2d/kernel is [3, 3, 16, 32], not [3, 3, 16, 64]" in message
@@ -237,7 +238,7 @@ def test_estimator_is_made_to_go_on_from_the_newest_whole(tmp_path):
 
 
 def test_a_subset_of_scales_reads_and_matches_the_golden_forward():
-    config = contents.config_of(MULTI.checkpoint, recursions=4, recursion_frequency=1)
+    config = contents.network_of(MULTI.checkpoint, dict(recursions=4, recursion_frequency=1))
     with tf.Graph().as_default(), tf.Session() as session:
         result = bsrn_layers.ensemble(MULTI.forward["lr"][None], 3, config)
         restoring.restorer(MULTI.checkpoint, config)(session)
@@ -252,7 +253,7 @@ def test_a_subset_of_scales_reads_and_matches_the_golden_forward():
 
 def _trained(model_dir, config, steps, scaffold=lambda: None):
     """Trains with a real Estimator; returns all values of its checkpoint at step `steps`."""
-    scale = config.scales[0]
+    scale = config.network.scales[0]
     draw = np.random.RandomState(4).randint
     lr = draw(0, 256, (2, 5, 5, 3)).astype(np.uint8)
     hr = draw(0, 256, (2, 5 * scale, 5 * scale, 3)).astype(np.uint8)
@@ -262,8 +263,10 @@ def _trained(model_dir, config, steps, scaffold=lambda: None):
         return tf.data.Dataset.from_tensors(elements).repeat()
 
     def model_fn(features, labels, mode):
-        loss, _ = losses.random_loss(features, labels, config)
-        train_op, _ = optimization.train_op(loss, config, tf.train.get_global_step())
+        loss, _ = losses.random_loss(features, labels, config.network)
+        train_op, _ = optimization.train_op(
+            loss, config.recipe, config.network.scope, tf.train.get_global_step()
+        )
         return tf.estimator.EstimatorSpec(mode, loss=loss, train_op=train_op, scaffold=scaffold())
 
     estimator = tf.estimator.Estimator(model_fn, str(model_dir))
@@ -278,7 +281,7 @@ def _moved(before, after, names):
 def test_training_starts_from_weights_alone(tmp_path, weights_only):
     # One step of Adam from a fresh state moves a weight by the learning rate at most.
     config = SINGLE.config
-    start = restoring.initial_weights(SINGLE.checkpoint, config)
+    start = restoring.initial_weights(SINGLE.checkpoint, config.network)
     after = _trained(tmp_path, config, 1, start)
     before = _values(SINGLE.checkpoint)
     weights = contents.describe(SINGLE.checkpoint).weights
@@ -288,19 +291,19 @@ def test_training_starts_from_weights_alone(tmp_path, weights_only):
     second = _trained(tmp_path, config, 2, start)
     assert second["beta1_power"] == pytest.approx(0.9**3)
     with pytest.raises(UserError, match="holds no state of Adam"):
-        restoring.initial_weights(weights_only, MULTI.config, with_optimizer=True)
+        restoring.initial_weights(weights_only, MULTI.network, with_optimizer=True)
 
 
 def test_training_continues_a_run_of_the_reference(tmp_path):
     # Three steps at once, or two, written in the reference's form, and the third.
     config = SINGLE.config
-    start = restoring.initial_weights(SINGLE.checkpoint, config, with_optimizer=True)
+    start = restoring.initial_weights(SINGLE.checkpoint, config.network, with_optimizer=True)
     whole = _trained(tmp_path / "whole", config, 3, start)
     _trained(tmp_path / "part", config, 2, start)
     out = str(tmp_path / "model.ckpt")
     names = reference.write_reference(checkpoint_files.resolve(str(tmp_path / "part")), out)
     assert set(names) == set(SINGLE.variables)
-    start = restoring.initial_weights(out, config, with_optimizer=True, initial_step=2)
+    start = restoring.initial_weights(out, config.network, with_optimizer=True, initial_step=2)
     last = _trained(tmp_path / "rest", config, 3, start)
     assert last.keys() == whole.keys()
     for name, value in whole.items():
@@ -309,20 +312,21 @@ def test_training_continues_a_run_of_the_reference(tmp_path):
 
 def test_training_of_one_scale_starts_from_several(tmp_path):
     config = Config.from_dict(dict(MULTI.config.to_dict(), scales=[2]))
-    start = restoring.initial_weights(MULTI.checkpoint, config, with_optimizer=True)
+    start = restoring.initial_weights(MULTI.checkpoint, config.network, with_optimizer=True)
     after = _trained(tmp_path, config, 1, start)
     before = _values(MULTI.checkpoint)
     old, new = "generator/last_conv/x2/conv2d/kernel", "generator/last_conv/conv2d/kernel"
     assert np.abs(before[old] - after[new]).max() < 1.001e-3
-    assert contents.describe(str(tmp_path / "model.ckpt-1")).single_scale_form
+    shapes = contents.describe(str(tmp_path / "model.ckpt-1")).shapes
+    assert "generator/last_conv/conv2d/kernel" in shapes
     assert not any("x3" in name or "last_conv/x2" in name for name in after)
     with pytest.raises(UserError, match="no upscaler for x2"):
-        restoring.initial_weights(SINGLE.checkpoint, config)
+        restoring.initial_weights(SINGLE.checkpoint, config.network)
 
 
 @pytest.mark.parametrize("scale", [2, 8])
 def test_estimator_reads_a_checkpoint_without_global_step(tmp_path, scale):
-    config = contents.config_of(MULTI.checkpoint, recursions=4, recursion_frequency=1)
+    config = contents.network_of(MULTI.checkpoint, dict(recursions=4, recursion_frequency=1))
     scaffold = restoring.reading_scaffold(MULTI.checkpoint, config)
     lr = MULTI.forward["lr"][None]
 

@@ -14,7 +14,6 @@ from bsrn_estimator.checkpoints import PRETRAINED, contents, trained
 from bsrn_estimator.checkpoints import files as checkpoint_files
 from bsrn_estimator.evaluation import metrics
 from bsrn_estimator.inference.upscaler import Upscaler
-from bsrn_estimator.networks import complexity
 from bsrn_estimator.pictures import imresize
 from bsrn_estimator.pictures.decoding import read_rgb
 from bsrn_estimator.pictures.picture import to_uint8
@@ -42,16 +41,16 @@ def test_it_is_small_and_holds_weights_alone():
     description = contents.describe(network.prefix)
     assert network.scales == SCALES
     assert sorted(description.shapes) == description.weights
-    assert description.parameters == complexity.parameters(network.config)
+    assert description.parameters == network.network.parameters()
 
 
 def test_the_model_card_has_the_numbers_of_the_network():
-    config = trained.find(PRETRAINED).config
+    network = trained.find(PRETRAINED).network
     with open(os.path.join(checkpoint_files.PRETRAINED_FOLDER, "MODEL_CARD.md")) as file:
         card = file.read()
-    assert format(complexity.parameters(config), ",d") in card
+    assert format(network.parameters(), ",d") in card
     for scale in SCALES:
-        adds = complexity.multiply_adds(config, scale, outputs="ensemble")
+        adds = network.multiply_adds(scale, form="ensemble")
         assert "%.1f G" % (adds / 1e9) in card
 
 

@@ -2,13 +2,14 @@
 
 import hashlib
 import itertools
+from typing import NamedTuple, Tuple
 
 import numpy as np
 import pytest
 
 from bsrn_estimator import failures
 from bsrn_estimator.compat import tf
-from bsrn_estimator.config import Config
+from bsrn_estimator.config import Recipe
 from bsrn_estimator.data import input_fn, sampling
 from bsrn_estimator.data.reader import CorruptRecords
 from bsrn_estimator.errors import UserError
@@ -23,14 +24,16 @@ def data_dir(tmp_path_factory):
     return tiles.write_coordinates(tmp_path_factory.mktemp("tiles"), patch_size=6)
 
 
+class Settings(NamedTuple):
+    scales: Tuple[int, ...]
+    recipe: Recipe
+
+
 def config(scales=(2, 3, 4), schedule="random", batch_size=3, patch_size=PATCH, seed=1):
-    return Config(
-        scales=scales,
-        scale_schedule=schedule,
-        batch_size=batch_size,
-        patch_size=patch_size,
-        seed=seed,
+    recipe = Recipe(
+        scale_schedule=schedule, batch_size=batch_size, patch_size=patch_size, seed=seed
     )
+    return Settings(scales, recipe)
 
 
 def taken(read, batches):
@@ -50,8 +53,9 @@ def taken(read, batches):
 
 
 def training(data_dir, batches, settings, **options):
-    options = dict(dict(patches_per_tile=4, tiles_in_play=6), **options)
-    return taken(input_fn.training_input_fn(data_dir, settings, **options), batches)
+    options = dict(dict(tiles_in_play=6), **options)
+    recipe = settings.recipe.replace(patches_per_tile=options.pop("patches_per_tile", 4))
+    return taken(input_fn.training_input_fn(data_dir, settings.scales, recipe, **options), batches)
 
 
 def same(first, second):
@@ -217,7 +221,7 @@ def test_the_data_stays_what_it_is(data_dir):
 
 def test_shapes_are_static(data_dir):
     def of(**options):
-        return shapes(input_fn.training_input_fn(data_dir, config(**options)))
+        return shapes(input_fn.training_input_fn(data_dir, *config(**options)))
 
     lr, hr = ("uint8", [3, 5, 5, 3]), ("uint8", [3, 10, 10, 3])
     scale, key = ("int32", []), ("string", [3])
@@ -238,14 +242,14 @@ def test_shapes_are_static(data_dir):
 )
 def test_synthetic_input_has_the_structure_of_training(data_dir, options, with_keys):
     settings = config(**options)
-    synthetic = input_fn.synthetic_input_fn(settings, with_keys)
-    real = input_fn.training_input_fn(data_dir, settings, with_keys=with_keys)
+    synthetic = input_fn.synthetic_input_fn(*settings, with_keys)
+    real = input_fn.training_input_fn(data_dir, *settings, with_keys=with_keys)
     assert shapes(synthetic) == shapes(real)
     assert ("key" in shapes(real)) == with_keys
 
 
 def test_synthetic_input_is_constant_and_follows_the_order_of_scales():
-    elements = taken(input_fn.synthetic_input_fn(config()), 12)
+    elements = taken(input_fn.synthetic_input_fn(*config()), 12)
     scales = [int(features["scale"]) for features, _ in elements]
     assert scales == [sampling.scale_of_step(1, step, (2, 3, 4)) for step in range(12)]
     of_scale = {scale: e for scale, e in zip(scales, elements)}
@@ -309,14 +313,14 @@ def test_a_corrupt_record_ends_training_with_our_sentence(tmp_path):
 def test_corrupt_records_are_left_out_on_demand(tmp_path):
     data_dir = tiles.write_coordinates(tmp_path)
     path, _ = tiles.spoil(data_dir, 4)
-    counted = CorruptRecords()
-    options = dict(skip_corrupt=True, max_corrupt_share=0.2, corrupt=counted)
+    counted = CorruptRecords(max_share=0.2)
+    options = dict(corrupt=counted)
     elements = training(data_dir, 30, config(scales=(2,)), **options)
     assert counted.by_file == {path: 1}
     numbers = [int(key) for features, _ in elements for key in features["key"]]
     assert set(numbers) == {0, 1, 2, 3, 5, 6}
     assert same(elements, training(data_dir, 30, config(scales=(2,)), parallel_calls=8, **options))
-    options = dict(skip_corrupt=True, max_corrupt_share=0.1)
+    options = dict(corrupt=CorruptRecords(max_share=0.1))
     error = error_of(lambda: training(data_dir, 30, config(scales=(2,)), **options))
     assert failures.sentence_of(error).startswith("1 of the 7 records of " + data_dir)
 
@@ -358,11 +362,11 @@ def test_other_errors_are_not_ours():
 
 def test_data_that_cannot_serve_is_refused_before_any_work(data_dir, evaluation_data):
     with pytest.raises(UserError, match="scale 8"):
-        input_fn.training_input_fn(data_dir, config(scales=(2, 8)))
+        input_fn.training_input_fn(data_dir, *config(scales=(2, 8)))
     with pytest.raises(UserError, match="--patch_size=48"):
-        input_fn.training_input_fn(data_dir, config(patch_size=48))
+        input_fn.training_input_fn(data_dir, *config(patch_size=48))
     with pytest.raises(UserError, match="evaluation data, not training data"):
-        input_fn.training_input_fn(evaluation_data[0], config(scales=(2,)))
+        input_fn.training_input_fn(evaluation_data[0], *config(scales=(2,)))
     with pytest.raises(UserError, match="training data, not evaluation data"):
         input_fn.evaluation_input_fn(data_dir, (2,))
     with pytest.raises(UserError, match="no manifest.json"):

@@ -59,7 +59,7 @@ def test_a_flipped_byte_is_named_by_file_and_record(data_dir):
 
 def test_a_corrupt_record_is_replaced_by_the_next(data_dir):
     paths = [tiles.spoil(data_dir, number)[0] for number in (4, 5)]
-    reads = reader(data_dir, skip_corrupt=True, max_corrupt_share=0.3)
+    reads = reader(data_dir, corrupt=CorruptRecords(0.3))
     assert [key(reads.read(number)) for number in (4, 5, 4, 6, 3)] == [6, 6, 6, 6, 3]
     assert reads.corrupt.total == 2
     assert reads.corrupt.by_file == {paths[0]: 1, paths[1]: 1}
@@ -67,14 +67,14 @@ def test_a_corrupt_record_is_replaced_by_the_next(data_dir):
 
 def test_after_the_last_record_comes_the_first(data_dir):
     tiles.spoil(data_dir, 6)
-    reads = reader(data_dir, skip_corrupt=True, max_corrupt_share=0.2)
+    reads = reader(data_dir, corrupt=CorruptRecords(0.2))
     assert key(reads.read(6)) == 0
 
 
 def test_too_many_corrupt_records_end_it(data_dir):
     for number in (1, 3):
         tiles.spoil(data_dir, number)
-    reads = reader(data_dir, skip_corrupt=True, max_corrupt_share=0.2)
+    reads = reader(data_dir, corrupt=CorruptRecords(0.2))
     reads.read(1)
     with pytest.raises(UserError, match="2 of the 7 records of .* --max_corrupt_share=0.2"):
         reads.read(3)
@@ -84,8 +84,8 @@ def test_a_damaged_header_costs_the_rest_of_its_shard(data_dir):
     path, _ = tiles.spoil(data_dir, 1, "length")
     with pytest.raises(CorruptRecord, match=path + ", record 1"):
         reader(data_dir)
-    counted = CorruptRecords()
-    reads = reader(data_dir, skip_corrupt=True, max_corrupt_share=0.3, corrupt=counted)
+    counted = CorruptRecords(0.3)
+    reads = reader(data_dir, corrupt=counted)
     assert [key(reads.read(number)) for number in range(7)] == [0, 3, 3, 3, 4, 5, 6]
     assert counted.by_file == {path: 2}
 
@@ -95,11 +95,11 @@ def test_a_shard_cut_short(data_dir):
     os.truncate(path, os.path.getsize(path) - 3)
     with pytest.raises(UserError, match=path):
         reader(data_dir)
-    reads = reader(data_dir, skip_corrupt=True, max_corrupt_share=0.2)
+    reads = reader(data_dir, corrupt=CorruptRecords(0.2))
     assert key(reads.read(6)) == 0
     os.truncate(path, 100)
     with pytest.raises(UserError, match="2 of the 7 records .* are corrupt"):
-        reader(data_dir, skip_corrupt=True, max_corrupt_share=0.2)
+        reader(data_dir, corrupt=CorruptRecords(0.2))
 
 
 def test_a_shard_cut_short_while_it_is_read(data_dir):
@@ -115,7 +115,7 @@ def test_a_missing_shard(data_dir, skip_corrupt):
     path = os.path.join(data_dir, Manifest.load(data_dir).shards[1].name)
     os.remove(path)
     with pytest.raises(UserError, match=path):
-        reader(data_dir, skip_corrupt=skip_corrupt)
+        reader(data_dir, corrupt=CorruptRecords() if skip_corrupt else None)
 
 
 def test_a_foreign_shard(data_dir):

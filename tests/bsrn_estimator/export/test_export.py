@@ -20,6 +20,7 @@ from bsrn_estimator.export import about, export, exported, graph
 from bsrn_estimator.export.exported import ExportedNetwork
 from bsrn_estimator.export.options import ExportOptions
 from bsrn_estimator.inference.upscaler import Upscaler
+from bsrn_estimator.networks.choice import OutputChoice
 from bsrn_estimator.pictures.picture import to_uint8
 from tests.support.golden import FORWARD_BOUND, Golden
 
@@ -37,8 +38,7 @@ def options(golden, tmp_path_factory):
         values = {
             "export_dir": folder,
             "checkpoint": golden.checkpoint,
-            "recursions": 4,
-            "recursion_frequency": 1,
+            "given": {"recursions": 4, "recursion_frequency": 1},
         }
         return ExportOptions(**dict(values, **kwargs))
 
@@ -124,10 +124,10 @@ def test_bytes_of_several_pictures(golden, loaded):
 class _NetworkAsExported(trained.TrainedNetwork):
     """A checkpoint that adds up its outputs as exports do, so that tiles alone may differ."""
 
-    def open(self, scales, output, first_output=0):
+    def open(self, scales, choice):
         with tf.Graph().as_default():
             lr = tf.placeholder(tf.float32, [1, None, None, 3])
-            hr = graph.result(lr, scales[0], self.config)
+            hr = self.network.exported(lr, scales[0], choice)
             session = self.session()
         return ("ensemble",), lambda picture, _: [session.run(hr, {lr: picture})], session.close
 
@@ -135,14 +135,14 @@ class _NetworkAsExported(trained.TrainedNetwork):
 @pytest.mark.parametrize("height,width", [(61, 40), (33, 90), (29, 29), (5, 30)])
 def test_tiles_in_the_graph_are_those_of_the_upscaler(golden, height, width):
     lr = np.random.RandomState(2).randint(0, 256, (height, width, 3)).astype(np.uint8)
-    network = _NetworkAsExported(golden.checkpoint, golden.config)
+    network = _NetworkAsExported(golden.checkpoint, golden.network)
     with Upscaler(network, tile=29, overlap=11, scales=[2]) as upscaler:
         expected = to_uint8(upscaler.upscale(lr, 2))
     with tf.Graph().as_default():
         picture = tf.placeholder(tf.uint8, [None, None, 3])
 
         def upscale(tile):
-            hr = graph.result(tf.cast(tile[tf.newaxis], tf.float32), 2, golden.config)
+            hr = golden.network.exported(tf.cast(tile[tf.newaxis], tf.float32), 2, OutputChoice())
             return graph.to_uint8(hr[0])
 
         upscale(picture)  # makes the variables outside of the loops
@@ -263,7 +263,7 @@ def test_what_an_export_says_of_itself(golden, folder):
 def test_frozen_graphs(golden, options):
     lr = golden.forward["lr"]
     assert export.run(options(export_format="frozen", scales=(2, 3))) == 0
-    assert export.run(options(export_format="frozen", scales=(4,), size=lr.shape[:2])) == 0
+    assert export.run(options(export_format="frozen", scales=(4,), export_size=lr.shape[:2])) == 0
     fixed = "bsrn_x4_%dx%d.pb" % lr.shape[:2]
     for name, scale in [("bsrn_x2.pb", 2), ("bsrn_x3.pb", 3), (fixed, 4)]:
         network = ExportedNetwork(os.path.join(options().export_dir, name))
@@ -284,7 +284,7 @@ def test_frozen_graphs(golden, options):
 
 
 def test_fixed_shape_in_tiles_and_its_refusals(golden, options):
-    assert export.run(options(export_format="frozen", scales=(2,), size=(30, 34))) == 0
+    assert export.run(options(export_format="frozen", scales=(2,), export_size=(30, 34))) == 0
     network = ExportedNetwork(os.path.join(options().export_dir, "bsrn_x2_30x34.pb"))
     lr = np.random.RandomState(1).randint(0, 256, (41, 50, 3))
     with Upscaler(ExportedNetwork(os.path.join(options().export_dir, "bsrn_x2.pb"))) as upscaler:
@@ -303,7 +303,7 @@ def test_onnx(golden, options):
     pytest.importorskip("tf2onnx")
     lr = golden.forward["lr"]
     assert export.run(options(export_format="onnx", scales=(3, 8))) == 0
-    assert export.run(options(export_format="onnx", scales=(4,), size=lr.shape[:2])) == 0
+    assert export.run(options(export_format="onnx", scales=(4,), export_size=lr.shape[:2])) == 0
     fixed = "bsrn_x4_%dx%d.onnx" % lr.shape[:2]
     for name, scale in [("bsrn_x3.onnx", 3), ("bsrn_x8.onnx", 8), (fixed, 4)]:
         path = os.path.join(options().export_dir, name)
@@ -333,7 +333,7 @@ def test_last_output_and_a_shorter_ensemble(golden, options, tmp_path):
         common = {"export_dir": target, "export_format": "frozen", "scales": (2,)}
         export.run(options(**dict(common, **kwargs)))
         network = ExportedNetwork(os.path.join(target, "bsrn_x2.pb"))
-        with Upscaler(network, **kwargs) as upscaler:
+        with Upscaler(network, OutputChoice(**kwargs)) as upscaler:
             result = upscaler.upscale(golden.forward["lr"], 2)
         assert np.abs(result - np.clip(expected, 0, 255)).max() < FORWARD_BOUND
 
@@ -343,8 +343,7 @@ def test_a_network_of_one_scale(tmp_path):
     options = ExportOptions(
         export_dir=str(tmp_path),
         checkpoint=golden.checkpoint,
-        recursions=4,
-        recursion_frequency=2,
+        given={"recursions": 4, "recursion_frequency": 2},
     )
     assert export.run(options) == 0
     with Upscaler(ExportedNetwork(str(tmp_path))) as upscaler:
@@ -368,8 +367,8 @@ def test_refusals(options):
     for kwargs, words in [
         ({"export_format": "tflite"}, "--export_format takes saved_model or frozen or onnx"),
         ({"output": "all"}, "--output takes ensemble or last"),
-        ({"size": (5, 7)}, "--export_size fixes the shape"),
-        ({"size": (0, 7), "export_format": "onnx"}, "--export_size takes HEIGHT,WIDTH"),
+        ({"export_size": (5, 7)}, "--export_size fixes the shape"),
+        ({"export_size": (0, 7), "export_format": "onnx"}, "--export_size takes HEIGHT,WIDTH"),
         ({"max_pixels": 0}, "--max_pixels must be at least 1"),
         ({"first_output": 4}, "--first_output must be from 0 to 3"),
         ({"scales": (2, 5)}, "--scales=5: .* has x2, x3, x4, x8"),
@@ -407,4 +406,4 @@ def test_damaged_exports_are_one_sentence(options, folder, tmp_path):
         with pytest.raises(UserError, match=words):
             ExportedNetwork(str(path))
     with pytest.raises(UserError, match="was exported with --output=ensemble"):
-        Upscaler(ExportedNetwork(folder), output="last")
+        Upscaler(ExportedNetwork(folder), OutputChoice("last"))

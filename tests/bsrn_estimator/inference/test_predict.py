@@ -29,7 +29,7 @@ def golden():
 @pytest.fixture(scope="module")
 def upscaled(golden):
     """The network's picture of [height, width, 3], in 0..255, not rounded."""
-    with Upscaler(trained.TrainedNetwork(golden.checkpoint, golden.config)) as upscaler:
+    with Upscaler(trained.TrainedNetwork(golden.checkpoint, golden.network)) as upscaler:
         yield lambda lr: upscaler.upscale(lr, 4)
 
 
@@ -40,8 +40,7 @@ def options(golden, tmp_path):
             "input": str(tmp_path / "in"),
             "output_dir": str(tmp_path / "out"),
             "checkpoint": golden.checkpoint,
-            "recursions": golden.config.recursions,
-            "recursion_frequency": golden.config.recursion_frequency,
+            "given": {name: getattr(golden.network, name) for name in golden.network.untold},
         }
         return PredictOptions(**dict(values, **kwargs))
 
@@ -210,7 +209,7 @@ def test_refusals(options, tmp_path, golden):
         ({"input": None}, "needs --input"),
         ({"hr_dir": "/nowhere"}, "--hr_dir=/nowhere is not a folder"),
         ({"tile": 24}, "--tile=24 leaves nothing"),
-        ({"overlap": -1}, "--tile_overlap must be at least 0"),
+        ({"tile_overlap": -1}, "--tile_overlap must be at least 0"),
         ({"checkpoint": "/nowhere/model.ckpt"}, "is not a checkpoint"),
         ({"scales": (2,)}, "--scales=2: this network has x4"),
         ({"input": str(tmp_path / "none")}, "does not exist"),
@@ -220,7 +219,11 @@ def test_refusals(options, tmp_path, golden):
     multi = Golden("multi_scale")
     with pytest.raises(UserError, match="choose it with --scales"):
         predict.run(
-            options(checkpoint=multi.checkpoint, recursion_frequency=1, hr_dir=str(tmp_path))
+            options(
+                checkpoint=multi.checkpoint,
+                given={"recursions": 4, "recursion_frequency": 1},
+                hr_dir=str(tmp_path),
+            )
         )
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="--output_dir=.* cannot be written"):

@@ -9,6 +9,7 @@ import pytest
 from bsrn_estimator.checkpoints import trained
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.inference.upscaler import Upscaler
+from bsrn_estimator.networks.choice import OutputChoice
 from bsrn_estimator.pictures.picture import to_uint8
 from tests.support.golden import FORWARD_BOUND, Golden
 
@@ -20,7 +21,7 @@ def golden():
 
 @pytest.fixture(scope="module")
 def network(golden):
-    return trained.TrainedNetwork(golden.checkpoint, golden.config)
+    return trained.TrainedNetwork(golden.checkpoint, golden.network)
 
 
 @pytest.fixture(scope="module")
@@ -47,13 +48,13 @@ def test_golden_ensemble(golden, whole, scale):
 
 def test_golden_single_outputs(golden, network):
     lr = golden.forward["lr"]
-    with Upscaler(network, output="all", scales=[2]) as upscaler:
+    with Upscaler(network, OutputChoice("all"), scales=[2]) as upscaler:
         assert upscaler.names == ("ensemble",) + tuple("recursion_%02d" % n for n in (1, 2, 3, 4))
         (bands,) = upscaler.bands(lr, 2, convert=np.asarray)
     for name, band in zip(upscaler.names, bands):
         expected = golden.forward["x2/" + name.replace("_0", "")]
         assert np.abs(band - expected).max() < FORWARD_BOUND, name
-    with Upscaler(network, output="last", scales=[2]) as upscaler:
+    with Upscaler(network, OutputChoice("last"), scales=[2]) as upscaler:
         assert upscaler.names == ("recursion_04",)
         last = upscaler.upscale(lr, 2)
     assert np.abs(last - golden.forward["x2/recursion4"]).max() < FORWARD_BOUND
@@ -77,7 +78,7 @@ def test_trained_network_in_tiles(shared_dir):
     from bsrn_estimator.pictures.decoding import read_rgb
 
     prefix = str(shared_dir / "reference" / "trained_small" / "checkpoint" / "model.ckpt")
-    network = trained.find(prefix, recursions=8, recursion_frequency=4)
+    network = trained.find(prefix, given=dict(recursions=8, recursion_frequency=4))
     lr = read_rgb(str(shared_dir / "data/Set5/LR_bicubic/X4/butterflyx4.png"))
     with Upscaler(network) as upscaler:
         expected = upscaler.upscale(lr, 2)
@@ -107,13 +108,14 @@ def test_self_ensemble_is_the_mean_over_eight_transforms(network, whole):
 def test_weak_outputs_left_out(golden, network):
     lr = golden.forward["lr"]
     pictures = [golden.forward["x4/recursion%d" % n] for n in (3, 4)]
-    with Upscaler(network, first_output=2, scales=[4]) as upscaler:
+    with Upscaler(network, OutputChoice(first_output=2), scales=[4]) as upscaler:
         result = upscaler.upscale(lr, 4)
     expected = (pictures[0] + 2 * pictures[1]) / 3
     assert np.abs(result - expected).max() < FORWARD_BOUND
-    for wrong in (-1, 4):
-        with pytest.raises(UserError, match="--first_output must be from 0 to 3"):
-            Upscaler(network, first_output=wrong)
+    with pytest.raises(UserError, match="--first_output must be from 0 to 3"):
+        Upscaler(network, OutputChoice(first_output=4))
+    with pytest.raises(UserError, match="--first_output must be at least 0"):
+        OutputChoice(first_output=-1)
 
 
 def test_refusals(network, whole):
@@ -122,7 +124,7 @@ def test_refusals(network, whole):
     with pytest.raises(UserError, match="--scales=6: this network has"):
         Upscaler(network, scales=[2, 6])
     with pytest.raises(UserError, match="--output takes ensemble or last or all"):
-        Upscaler(network, output="best")
+        OutputChoice("best")
     with pytest.raises(UserError, match="larger than 24"):
         with Upscaler(network, tile=20) as upscaler:
             upscaler.upscale(_picture(30, 9), 2)
@@ -138,7 +140,7 @@ import resource, sys
 import numpy as np
 from bsrn_estimator.checkpoints import trained
 from bsrn_estimator.inference.upscaler import Upscaler
-network = trained.find(sys.argv[1], recursions=4, recursion_frequency=2)
+network = trained.find(sys.argv[1], given=dict(recursions=4, recursion_frequency=2))
 with Upscaler(network, tile=64) as upscaler:
     peaks = []
     for side in (100, 200, 400):

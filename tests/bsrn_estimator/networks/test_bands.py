@@ -29,13 +29,13 @@ def run(golden):
     with tf.Graph().as_default():
         lr = tf.placeholder(tf.float32, [None, None, None, 3])
         band = tf.placeholder(tf.int32, [])
-        trunk = bsrn_layers.trunk(lr, golden.config)
+        trunk = bsrn_layers.trunk(lr, golden.network)
         made = {
             (scale, first): (
-                bands.ensemble(lr, scale, golden.config, first, band),
-                _whole(trunk, scale, golden.config, first),
+                bands.ensemble(lr, scale, golden.network, first, band),
+                _whole(trunk, scale, golden.network, first),
             )
-            for scale in golden.config.scales
+            for scale in golden.network.scales
             for first in (0, 2)
         }
         with golden.session() as session:
@@ -67,4 +67,4 @@ def test_odd_sizes_batches_and_shorter_ensembles(run, height, width):
 def test_static_shape(golden):
     with tf.Graph().as_default():
         lr = tf.zeros([2, 5, 7, 3])
-        assert bands.ensemble(lr, 3, golden.config).shape.as_list() == [2, 15, 21, 3]
+        assert bands.ensemble(lr, 3, golden.network).shape.as_list() == [2, 15, 21, 3]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from bsrn_estimator.compat import tf
-from bsrn_estimator.config import Config
 from bsrn_estimator.networks import bsrn_layers
+from bsrn_estimator.networks.bsrn import Bsrn
 from tests.support import golden
 
 
@@ -15,7 +15,7 @@ from tests.support import golden
 def forward(request):
     """(golden, {scale: (outputs, ensemble)}), computed from the golden weights."""
     reference = golden.Golden(request.param)
-    config, lr = reference.config, reference.forward["lr"][None]
+    config, lr = reference.network, reference.forward["lr"][None]
     with tf.Graph().as_default():
         tensors = {
             s: (bsrn_layers.outputs(lr, s, config), bsrn_layers.ensemble(lr, s, config))
@@ -28,7 +28,7 @@ def forward(request):
 def test_outputs_equal_the_golden_ones(forward):
     reference, results = forward
     for scale, (outputs, _) in results.items():
-        recursions = reference.config.output_recursions
+        recursions = reference.network.output_recursions
         assert len(outputs) == len(recursions)
         for recursion, output in zip(recursions, outputs):
             expected = reference.forward["x%d/recursion%d" % (scale, recursion)]
@@ -66,7 +66,7 @@ def test_ensemble_equals_the_golden_one(forward):
 
 def test_ensemble_is_the_weighted_mean_in_float64(forward):
     reference, results = forward
-    recursions = reference.config.output_recursions
+    recursions = reference.network.output_recursions
     weights = np.array([2.0**recursion for recursion in recursions])
     for scale, (_, ensemble) in results.items():
         parts = [reference.forward["x%d/recursion%d" % (scale, r)] for r in recursions]
@@ -77,7 +77,7 @@ def test_ensemble_is_the_weighted_mean_in_float64(forward):
 
 
 def test_ensemble_leaves_first_outputs_out():
-    config = Config(scales=(3,), conv_features=5, state_features=2, recursions=6)
+    config = Bsrn(scales=(3,), conv_features=5, state_features=2, recursions=6)
     config = dataclasses.replace(config, recursion_frequency=2)
     lr = np.random.RandomState(3).randint(0, 256, (2, 5, 7, 3)).astype(np.uint8)
     with tf.Graph().as_default():
@@ -98,8 +98,8 @@ def test_variables_are_those_of_the_reference():
         reference = golden.Golden(name)
         weights = {k: v for k, v in reference.variables.items() if "Adam" not in k}
         with tf.Graph().as_default():
-            for scale in reference.config.scales:
-                bsrn_layers.outputs(tf.zeros([1, 2, 3, 3]), scale, reference.config)
+            for scale in reference.network.scales:
+                bsrn_layers.outputs(tf.zeros([1, 2, 3, 3]), scale, reference.network)
             made = {v.op.name: v.shape.as_list() for v in tf.trainable_variables()}
         assert made == {k: v for k, v in weights.items() if k.startswith("generator/")}
 
@@ -109,7 +109,7 @@ def test_variables_are_those_of_the_reference():
     [((2,), 593987), ((3,), 778627), ((4,), 741699), ((2, 3, 4), 1225225)],
 )
 def test_parameter_counts_are_the_published_ones(scales, count):
-    config = Config(scales=scales, recursions=1)
+    config = Bsrn(scales=scales, recursions=1)
     with tf.Graph().as_default():
         for scale in scales:
             bsrn_layers.outputs(tf.zeros([1, 1, 1, 3]), scale, config)
@@ -118,7 +118,7 @@ def test_parameter_counts_are_the_published_ones(scales, count):
 
 def test_block_starts_near_zero_and_other_layers_do_not():
     # Standard deviations: sqrt(1.3e-4 / fan_in) cut at two of them, and Glorot's uniform.
-    config = Config(scales=(2,), conv_features=48, state_features=16, recursions=1)
+    config = Bsrn(scales=(2,), conv_features=48, state_features=16, recursions=1)
     with tf.Graph().as_default():
         tf.set_random_seed(5)
         bsrn_layers.outputs(tf.zeros([1, 1, 1, 3]), 2, config)
@@ -139,7 +139,7 @@ def test_block_starts_near_zero_and_other_layers_do_not():
 
 def test_a_grey_level_of_the_mean_passes_as_it_is():
     # An input of the mean is 0 after the shift, and biases start at 0: the output is the mean.
-    config = Config(scales=(2, 3), conv_features=3, state_features=1, recursions=2)
+    config = Bsrn(scales=(2, 3), conv_features=3, state_features=1, recursions=2)
     mean = (10.0, 120.5, 250.0)
     config = dataclasses.replace(config, rgb_mean=mean)
     lr = np.broadcast_to(np.float32(mean), (1, 4, 5, 3))

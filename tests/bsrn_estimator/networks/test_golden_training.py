@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from bsrn_estimator.compat import tf
-from bsrn_estimator.config import Config
+from bsrn_estimator.config import Recipe
 from bsrn_estimator.networks import losses
+from bsrn_estimator.networks.bsrn import Bsrn
 from bsrn_estimator.training import optimization
 from tests.support import golden
 
@@ -36,9 +37,11 @@ def trained(request):
             "scale": tf.placeholder(tf.int32, []),
         }
         labels = {"hr": tf.placeholder(tf.uint8, [2, None, None, 3])}
-        loss, parts = losses.random_loss(features, labels, reference.config)
+        loss, parts = losses.random_loss(features, labels, reference.network)
         step = tf.train.create_global_step()
-        train_op, rate = optimization.train_op(loss, reference.config, step)
+        train_op, rate = optimization.train_op(
+            loss, reference.config.recipe, reference.network.scope, step
+        )
         names = {v.op.name: v.shape.as_list() for v in tf.global_variables()}
         runs = []
         for _ in range(2):
@@ -121,8 +124,8 @@ def _joint_and_single(config, batches):
     assert "Switch" not in operations and "Merge" not in operations
     joint = (loss, parts, tf.gradients(loss, variables))
     scale = tf.placeholder(tf.int32, [])
-    patch = tf.placeholder(tf.uint8, lr[: config.batch_size].shape)
-    hr = tf.placeholder(tf.uint8, [config.batch_size, None, None, 3])
+    patch = tf.placeholder(tf.uint8, lr[:2].shape)
+    hr = tf.placeholder(tf.uint8, [2, None, None, 3])
     loss, parts = losses.random_loss({"lr": patch, "scale": scale}, {"hr": hr}, config)
     single = (loss, parts, tf.gradients(loss, variables))
     assert None not in single[2], "an untaken scale has gradients of zeros, not none"
@@ -135,7 +138,7 @@ def _joint_and_single(config, batches):
 
 
 def test_joint_is_the_mean_of_single_scales():
-    config = Config(scales=(2, 3, 4), conv_features=5, state_features=3, recursions=3, batch_size=2)
+    config = Bsrn(scales=(2, 3, 4), conv_features=5, state_features=3, recursions=3)
     with tf.Graph().as_default():
         tf.set_random_seed(2)
         (loss, parts, gradients), singles = _joint_and_single(config, _batches((2, 3, 4), 7, 2))
@@ -150,7 +153,7 @@ def test_joint_is_the_mean_of_single_scales():
 
 
 def test_joint_of_one_scale_is_a_step_of_that_scale():
-    config = Config(
+    config = Bsrn(
         scales=(3,), conv_features=4, state_features=0, recursions=2, recursion_frequency=2
     )
     batches = _batches((3,), 5, 3)
@@ -166,7 +169,7 @@ def test_joint_of_one_scale_is_a_step_of_that_scale():
 
 
 def test_a_scale_without_upscaler_stops_the_step():
-    config = Config(scales=(2, 4), conv_features=2, state_features=0, recursions=2)
+    config = Bsrn(scales=(2, 4), conv_features=2, state_features=0, recursions=2)
     config = dataclasses.replace(config, recursion_frequency=2)
     lr, hr = _batches((3,), 4, 1)[3]
     with tf.Graph().as_default():
@@ -193,7 +196,7 @@ def _applied(config, gradient):
                 return super().apply_gradients(grads_and_vars, *args, **kwargs)
 
         loss = tf.reduce_sum(weight * np.float32(gradient))
-        optimization.train_op(loss, config, step, lambda _: Spy(1e-3))
+        optimization.train_op(loss, config, "generator/", step, lambda _: Spy(1e-3))
         with tf.Session() as session:
             session.run(tf.global_variables_initializer())
             return session.run(seen[0][0])
@@ -203,5 +206,5 @@ def _applied(config, gradient):
     "clip_norm, expected", [(5.0, [3.0, 4.0]), (10.0, [6.0, 8.0]), (50.0, [6.0, 8.0]), (0, [6, 8])]
 )
 def test_gradients_are_clipped_by_norm(clip_norm, expected):
-    gradient = _applied(Config(clip_norm=clip_norm), [6.0, 8.0])
+    gradient = _applied(Recipe(clip_norm=clip_norm), [6.0, 8.0])
     np.testing.assert_allclose(gradient, expected, rtol=1e-6)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import strategies as st
 
 from bsrn_estimator.compat import tf
-from bsrn_estimator.config import Config
 from bsrn_estimator.networks import losses
+from bsrn_estimator.networks.bsrn import Bsrn
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def loss_of():
 )
 def test_equals_numpy(loss_of, seed, height, width, batch, outputs):
     recursions, frequency = outputs
-    config = Config(recursions=recursions, recursion_frequency=frequency)
+    config = Bsrn(recursions=recursions, recursion_frequency=frequency)
     random = np.random.RandomState(seed)
     count = len(config.output_recursions)
     results = random.uniform(-50, 300, (count, batch, height, width, 3)).astype(np.float32)

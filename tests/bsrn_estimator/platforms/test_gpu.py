@@ -1,11 +1,13 @@
 """The GPU platform where no GPU is, and replicas on the CPU in their place."""
 
+import functools
+
 import numpy as np
 import pytest
 
+from bsrn_estimator import model_fn
 from bsrn_estimator.checkpoints import contents, restoring
 from bsrn_estimator.compat import TF2, tf
-from bsrn_estimator.config import Config
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.platforms import gpu
 from bsrn_estimator.platforms.base import Platform, RunOptions
@@ -50,15 +52,16 @@ def test_two_replicas_take_the_step_of_one_with_both_batches(tmp_path):
     )
 
     def train(name, platform, batch_size, steps, start=lambda: None):
-        config = Config(batch_size=batch_size, **small)
+        config = tiny.config(batch_size=batch_size, **small)
         run = RunOptions(model_dir=str(tmp_path / name))
+        build = functools.partial(model_fn.build, platform=platform, first_weights=start)
         options = TrainingOptions(data_dir=data, train_steps=steps)
-        assert training.train(config, platform, run, options, scaffold=start) == 0
+        assert training.train(config, platform, run, options, build) == 0
         return _weights(tmp_path / name)
 
     first = train("first", Platform(), 6, steps=1)
     start = restoring.initial_weights(
-        tf.train.latest_checkpoint(str(tmp_path / "first")), Config(**small)
+        tf.train.latest_checkpoint(str(tmp_path / "first")), tiny.config(**small).network
     )
     one = train("one", Platform(), 6, steps=3, start=start)
     two = train("two", ReplicasOnCpu(), 3, steps=3, start=start)
@@ -78,7 +81,7 @@ def test_absent_gpus_are_named():
 def test_mixed_precision_needs_the_second_runtime(monkeypatch):
     monkeypatch.setattr(gpu, "available_gpus", lambda: 1)
     if TF2:
-        assert gpu.GpuPlatform(mixed_precision=True).name == "gpu"
+        gpu.GpuPlatform(mixed_precision=True)
     else:
         with pytest.raises(UserError, match="TensorFlow 2.15"):
             gpu.GpuPlatform(mixed_precision=True)

@@ -16,11 +16,11 @@ import numpy as np
 from PIL import Image
 
 from bsrn_estimator.compat import tf
-from bsrn_estimator.config import Config
 from bsrn_estimator.export import saved_model
+from bsrn_estimator.networks.bsrn import Bsrn
 from tests.conftest import ROOT
 
-CONFIG = Config(scales=(2, 3), conv_features=3, state_features=2, recursions=2)
+NETWORK = Bsrn(scales=(2, 3), conv_features=3, state_features=2, recursions=2)
 
 
 def write_export(folder: str) -> None:
@@ -34,8 +34,8 @@ def write_export(folder: str) -> None:
             variable.load(weights.astype(np.float32), session)
         return session
 
-    info = {"step": 7, "scales": list(CONFIG.scales)}
-    saved_model.write(folder, session_with_weights, CONFIG, CONFIG.scales, info)
+    info = {"step": 7, "scales": list(NETWORK.scales)}
+    saved_model.write(folder, session_with_weights, NETWORK, NETWORK.scales, info)
 
 
 class Expected:

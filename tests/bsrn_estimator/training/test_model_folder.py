@@ -1,15 +1,14 @@
 """The model folder: one run at a time, and the hyper-parameters that it began with."""
 
-import dataclasses
 import os
 import subprocess
 import sys
 
 import pytest
 
-from bsrn_estimator.config import Config
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.training.model_folder import RunFolder
+from tests.support import tiny
 
 
 def test_second_run_is_refused_while_the_first_lives_and_not_after_it_died(tmp_path):
@@ -37,18 +36,18 @@ def test_folder_that_cannot_be_written(tmp_path):
 
 
 def test_other_hyper_parameters_are_listed(tmp_path):
-    config = Config(conv_features=5)
+    config = tiny.config(conv_features=5)
     with RunFolder(str(tmp_path)) as folder:
         folder.check(config)
         assert "config.json" not in os.listdir(str(tmp_path))
         config.save(str(tmp_path))
         folder.check(config)
-        other = dataclasses.replace(config, conv_features=6, learning_rate=2e-4)
+        other = tiny.config(conv_features=6, learning_rate=2e-4)
         with pytest.raises(UserError, match="conv_features was 5, now 6; learning_rate was"):
             folder.check(other)
         with pytest.raises(UserError, match="conv_features was 5, now 6"):
             folder.check(other, allow_change=True)
-        rate = dataclasses.replace(config, learning_rate=2e-4)
+        rate = tiny.config(conv_features=5, learning_rate=2e-4)
         with pytest.raises(UserError, match="--allow_change"):
             folder.check(rate)
         folder.check(rate, allow_change=True)

@@ -1,12 +1,14 @@
 """The moving average of the weights: what it is, and that whatever uses the network uses it."""
 
+import functools
+
 import numpy as np
 import pytest
 
+from bsrn_estimator import model_fn
 from bsrn_estimator.checkpoints import contents, reference, restoring
 from bsrn_estimator.checkpoints import files as checkpoint_files
 from bsrn_estimator.compat import tf
-from bsrn_estimator.config import Config
 from bsrn_estimator.networks import bsrn_layers
 from bsrn_estimator.platforms.base import Platform, RunOptions
 from bsrn_estimator.training import train as training
@@ -27,10 +29,15 @@ def data(tmp_path_factory):
 
 
 def _train(data, folder, steps, start=lambda: None, **more):
-    config = Config(learning_rate=1e-2, **dict(SMALL, **more))
+    config = tiny.config(learning_rate=1e-2, **dict(SMALL, **more))
     run = RunOptions(model_dir=str(folder), save_checkpoints_steps=1, keep_checkpoint_max=0)
     options = TrainingOptions(data_dir=data, train_steps=steps)
-    assert training.train(config, Platform(), run, options, scaffold=start) == 0
+    assert (
+        training.train(
+            config, Platform(), run, options, functools.partial(model_fn.build, first_weights=start)
+        )
+        == 0
+    )
     return config
 
 
@@ -61,8 +68,8 @@ def test_network_that_is_used_has_the_average(averaged):
     prefix = checkpoint_files.resolve(str(folder))
     assert contents.describe(prefix).is_averaged
     with tf.Graph().as_default(), tf.Session() as session:
-        bsrn_layers.ensemble(np.zeros([1, 5, 5, 3], np.uint8), 2, config)
-        restoring.restorer(prefix, config)(session)
+        bsrn_layers.ensemble(np.zeros([1, 5, 5, 3], np.uint8), 2, config.network)
+        restoring.restorer(prefix, config.network)(session)
         restored = {v.op.name: session.run(v) for v in tf.trainable_variables()}
     assert len(restored) == 12
     for name, value in restored.items():
@@ -81,8 +88,8 @@ def test_reference_form_has_the_average_as_weights(averaged, tmp_path):
 
 def test_average_of_a_run_that_starts_from_weights_starts_there(data, averaged, tmp_path):
     prefix = checkpoint_files.resolve(str(averaged[0]))
-    config = Config(learning_rate=1e-2, ema_decay=DECAY, **SMALL)
-    start = restoring.initial_weights(prefix, config)
+    config = tiny.config(learning_rate=1e-2, ema_decay=DECAY, **SMALL)
+    start = restoring.initial_weights(prefix, config.network)
     _train(data, tmp_path, 1, start=start, ema_decay=DECAY)
     trained = _value(prefix, NAME + "/ExponentialMovingAverage")
     first = str(tmp_path / "model.ckpt-0")

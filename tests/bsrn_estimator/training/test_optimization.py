@@ -24,11 +24,11 @@ config = reference.config
 
 
 def model_fn(features, labels, mode):
-    loss, _ = losses.random_loss(features, labels, config)
+    loss, _ = losses.random_loss(features, labels, config.network)
     step = tf.train.get_global_step()
-    train_op, _ = optimization.train_op(loss, config, step)
+    train_op, _ = optimization.train_op(loss, config.recipe, config.network.scope, step)
     start = restoring.initial_weights(
-        reference.checkpoint, config, with_optimizer=True, initial_step=7
+        reference.checkpoint, config.network, with_optimizer=True, initial_step=7
     )
     return tf.estimator.EstimatorSpec(mode, loss=loss, train_op=train_op, scaffold=start())
 

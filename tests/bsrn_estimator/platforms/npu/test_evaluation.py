@@ -7,9 +7,8 @@ import pytest
 
 from bsrn_estimator.checkpoints import restoring
 from bsrn_estimator.compat import tf
-from bsrn_estimator.config import Config
 from bsrn_estimator.errors import UserError
-from bsrn_estimator.evaluation import model_fn as evaluation_model_fn
+from bsrn_estimator.networks.bsrn import Bsrn
 from bsrn_estimator.platforms.base import RunOptions
 from bsrn_estimator.platforms.npu import evaluation as npu_evaluation
 from bsrn_estimator.platforms.npu.environment import prepare
@@ -17,8 +16,8 @@ from bsrn_estimator.platforms.npu.options import NpuOptions
 from bsrn_estimator.platforms.npu.platform import NpuPlatform
 from tests.support import tiny
 
-_CONFIG = Config(scales=(2, 3), conv_features=3, state_features=2, recursions=2)
-_NAMES = ["ensemble", "t1", "t2"]
+_NETWORK = Bsrn(scales=(2, 3), conv_features=3, state_features=2, recursions=2)
+_NAMES = ["ensemble", "recursion_01", "recursion_02"]
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +28,7 @@ def trained(tmp_path_factory):
     with graph.as_default():
         tf.set_random_seed(3)
         lr = tf.placeholder(tf.uint8, [1, None, None, 3])
-        made = {s: evaluation_model_fn.results_of(lr, s, _CONFIG, True) for s in _CONFIG.scales}
+        made = {s: _NETWORK.results(lr, s, True) for s in _NETWORK.scales}
         tf.train.get_or_create_global_step()
         session = tf.Session()
         session.run(tf.global_variables_initializer())
@@ -45,11 +44,11 @@ def on_card(install, trained, tmp_path):
     prepare()
     platform = NpuPlatform(NpuOptions(evaluate_on="npu", iterations_per_loop=5))
     return platform.evaluation_network(
-        functools.partial(evaluation_model_fn.results_of, config=_CONFIG, single_outputs=True),
+        functools.partial(_NETWORK.results, singles=True),
         _NAMES,
         RunOptions(str(tmp_path)),
         trained[0],
-        restoring.reading_scaffold(trained[0], _CONFIG),
+        restoring.reading_scaffold(trained[0], _NETWORK),
     )
 
 
@@ -58,10 +57,10 @@ def test_equal_to_the_host_whatever_the_size(on_card, trained, monkeypatch):
     sizes = [(53, 71), (40, 95), (31, 44), (23, 90)]
     with tf.Graph().as_default(), tf.Session() as session, on_card as results:
         lr = tf.placeholder(tf.uint8, [1, None, None, 3])
-        made = {scale: results(lr, scale) for scale in _CONFIG.scales}
+        made = {scale: results(lr, scale) for scale in _NETWORK.scales}
         for number, (height, width) in enumerate(sizes):
             picture = tiny.picture(number, height, width)[np.newaxis]
-            for scale in _CONFIG.scales:
+            for scale in _NETWORK.scales:
                 plain = trained[1](picture, scale)
                 card = session.run(made[scale], {lr: picture})
                 assert set(card) == set(plain) == set(_NAMES)

@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 
 from bsrn_estimator.compat import tf
-from bsrn_estimator.config import Config
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.networks import losses
 from bsrn_estimator.platforms.npu import graph_check
 from bsrn_estimator.training import optimization
+from tests.support import tiny
 
 _SMALL = {"conv_features": 3, "state_features": 2, "recursions": 2, "batch_size": 2}
 
 
 def _config(schedule, scales=(2, 3)):
-    return Config(scales=scales, scale_schedule=schedule, patch_size=5, **_SMALL)
+    return tiny.config(scales=scales, scale_schedule=schedule, patch_size=5, **_SMALL)
 
 
 def _next_element(elements, end=lambda dataset: dataset.prefetch(1)):
@@ -23,17 +23,19 @@ def _next_element(elements, end=lambda dataset: dataset.prefetch(1)):
 
 
 def _joint(config, **options):
-    count = config.batch_size
-    features = {"lr": np.zeros([count * len(config.scales), 5, 5, 3], np.uint8)}
+    count = config.recipe.batch_size
+    features = {"lr": np.zeros([count * len(config.network.scales), 5, 5, 3], np.uint8)}
     labels = {
         "hr_x%d" % scale: np.zeros([count, 5 * scale, 5 * scale, 3], np.uint8)
-        for scale in config.scales
+        for scale in config.network.scales
     }
     return _next_element((features, labels), **options)
 
 
 def _train_op(loss, config):
-    return optimization.train_op(loss, config, tf.train.get_or_create_global_step())[0]
+    return optimization.train_op(
+        loss, config.recipe, config.network.scope, tf.train.get_or_create_global_step()
+    )[0]
 
 
 @pytest.mark.parametrize("scales", [(2,), (2, 3), (2, 3, 4, 8)])
@@ -41,7 +43,7 @@ def test_the_joint_schedule_passes(scales):
     config = _config("joint", scales)
     with tf.Graph().as_default():
         features, labels = _joint(config)
-        loss, _ = losses.joint_loss(features, labels, config)
+        loss, _ = losses.joint_loss(features, labels, config.network)
         assert graph_check.violations([_train_op(loss, config), loss]) == []
         graph_check.check([loss])
 
@@ -54,7 +56,7 @@ def test_the_random_schedule_is_control_flow_and_its_shapes_change():
         )
         features, _ = tf.data.make_initializable_iterator(dataset.prefetch(1)).get_next()
         hr = tf.placeholder_with_default(tf.zeros([2, 10, 10, 3], tf.uint8), [2, None, None, 3])
-        loss, _ = losses.random_loss(features, {"hr": hr}, config)
+        loss, _ = losses.random_loss(features, {"hr": hr}, config.network)
         found = graph_check.violations([_train_op(loss, config)])
         assert {"shape", "control flow"} <= {violation.kind for violation in found}
         with pytest.raises(UserError, match=r"cannot be trained on the NPU: .*joint.*and \d+ more"):

@@ -6,9 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from absl import flags as absl_flags
 
-from bsrn_estimator import flags, main
 from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.platforms.base import RunOptions
@@ -17,7 +15,7 @@ from bsrn_estimator.platforms.npu.environment import Ranks
 from bsrn_estimator.platforms.npu.options import NpuOptions
 from bsrn_estimator.platforms.npu.platform import NpuPlatform
 from tests import npu_double
-from tests.support import tiny
+from tests.support import in_process, tiny
 
 _SMALLER = ["--recursions=2", "--patch_size=5"]
 
@@ -33,12 +31,7 @@ def data(tmp_path_factory):
 
 def command(arguments):
     """The command line in this process; returns its exit status."""
-    if "model_dir" not in absl_flags.FLAGS:
-        flags.define()
-    absl_flags.FLAGS.unparse_flags()
-    for name in absl_flags.FLAGS:
-        absl_flags.FLAGS[name].unparse()
-    return main.main(main._parse(["main", "--use_npu"] + arguments))
+    return in_process.run(["--use_npu"] + arguments)
 
 
 @pytest.fixture
@@ -199,7 +192,8 @@ def test_the_loss_keeps_its_type_under_mixed_precision(install):
 
 def test_without_npu_bridge_one_sentence_says_what_to_do(clean_environment, train, capsys):
     assert train(2)[0] == 2
-    error = capsys.readouterr().err
+    warning, error = capsys.readouterr().err.split("error: ")
+    assert warning.startswith("warning: --mode=train does not read --evaluation_steps")
     assert "npu_bridge, which is not installed" in error and "CANN" in error
     assert error.count("\n") == 1
 

@@ -9,19 +9,23 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from bsrn_estimator.config import SCALE_SCHEDULES, SUPPORTED_SCALES, Config
+from bsrn_estimator.checkpoints.config_file import Config
+from bsrn_estimator.config import SCALE_SCHEDULES, Recipe
 from bsrn_estimator.errors import UserError
+from bsrn_estimator.networks.bsrn import Bsrn
+from bsrn_estimator.scales import SUPPORTED
+from tests.support import tiny
 
 _FRACTIONS = st.floats(1e-9, 1.0, allow_nan=False)
 
 CONFIGS = st.builds(
-    lambda scales, frequency, outputs, **values: Config(
+    lambda scales, frequency, outputs, **values: tiny.config(
         scales=tuple(sorted(scales)),
         recursion_frequency=frequency,
         recursions=frequency * outputs,
         **values,
     ),
-    scales=st.sets(st.sampled_from(SUPPORTED_SCALES), min_size=1),
+    scales=st.sets(st.sampled_from(SUPPORTED), min_size=1),
     frequency=st.integers(1, 5),
     outputs=st.integers(1, 20),
     conv_features=st.integers(1, 200),
@@ -40,13 +44,13 @@ CONFIGS = st.builds(
 
 
 def test_defaults_are_the_recipe_of_the_paper():
-    config = Config()
-    assert (config.conv_features, config.state_features) == (64, 64)
-    assert (config.recursions, config.recursion_frequency) == (16, 1)
+    network, config = Config()
+    assert (network.conv_features, network.state_features) == (64, 64)
+    assert (network.recursions, network.recursion_frequency) == (16, 1)
     assert (config.learning_rate, config.learning_rate_decay) == (1e-4, 0.5)
     assert (config.learning_rate_decay_steps, config.clip_norm) == (200000, 5)
     assert (config.batch_size, config.patch_size) == (8, 48)
-    assert config.rgb_mean == (127.5, 127.5, 127.5)
+    assert network.rgb_mean == (127.5, 127.5, 127.5)
 
 
 @hypothesis.given(CONFIGS)
@@ -55,11 +59,14 @@ def test_a_file_gives_back_what_was_saved(tmp_path_factory, config):
     path = config.save(folder)
     assert Config.load(folder) == config
     assert os.listdir(folder) == [os.path.basename(path)]
-    assert list(json.load(open(path))) == [field.name for field in dataclasses.fields(Config)]
+    assert list(json.load(open(path))) == [
+        field.name for cls in (Bsrn, Recipe) for field in dataclasses.fields(cls)
+    ]
 
 
 @hypothesis.given(CONFIGS)
 def test_outputs_are_every_so_many_recursions_and_weigh_double_each(config):
+    config = config.network
     outputs, weights = config.output_recursions, config.output_weights
     assert outputs[-1] == config.recursions
     assert len(outputs) * config.recursion_frequency == config.recursions
@@ -69,7 +76,7 @@ def test_outputs_are_every_so_many_recursions_and_weigh_double_each(config):
 
 
 def test_output_weights_of_three():
-    config = Config(recursions=6, recursion_frequency=2)
+    config = Bsrn(recursions=6, recursion_frequency=2)
     assert config.output_recursions == (2, 4, 6)
     assert config.output_weights == pytest.approx((1 / 21, 4 / 21, 16 / 21))
 
@@ -101,7 +108,7 @@ def test_output_weights_of_three():
 )
 def test_values_out_of_range_are_refused(values, sentence):
     with pytest.raises(UserError) as caught:
-        Config(**values)
+        tiny.config(**values)
     assert sentence in str(caught.value) and "\n" not in str(caught.value)
 
 
@@ -143,13 +150,23 @@ def test_values_of_a_wrong_type_are_refused(values):
 
 def test_absent_fields_take_their_defaults_and_lists_become_tuples():
     config = Config.from_dict({"scales": [4], "rgb_mean": [0, 1, 2], "clip_norm": 1})
-    assert config == Config(scales=(4,), rgb_mean=(0.0, 1.0, 2.0), clip_norm=1)
-    assert hash(config) == hash(Config(scales=(4,), rgb_mean=(0.0, 1.0, 2.0), clip_norm=1))
+    assert config == Config(Bsrn(scales=(4,), rgb_mean=(0.0, 1.0, 2.0)), Recipe(clip_norm=1))
+    assert hash(config) == hash(
+        Config(Bsrn(scales=(4,), rgb_mean=(0.0, 1.0, 2.0)), Recipe(clip_norm=1))
+    )
 
 
 def test_is_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
-        Config().recursions = 3
+        Config().network.recursions = 3
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Config().recipe.seed = 3
+
+
+def test_a_family_that_this_version_does_not_know_is_refused():
+    with pytest.raises(UserError, match="a.json is of a network called 'gan'"):
+        Config.from_dict({"network": "gan"}, source="a.json")
+    assert Config.from_dict({"network": "bsrn", "seed": 3}).recipe.seed == 3
 
 
 @pytest.mark.parametrize(

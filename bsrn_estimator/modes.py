@@ -1,0 +1,151 @@
+"""What each mode does: brings together the rooms that know nothing of one another."""
+
+import functools
+import os
+from typing import Any, Callable, Dict, Sequence
+
+from bsrn_estimator import failures, flags, model_fn
+from bsrn_estimator.checkpoints import best, contents, restoring
+from bsrn_estimator.checkpoints import files as checkpoint_files
+from bsrn_estimator.checkpoints.config_file import Config
+from bsrn_estimator.config import Recipe
+from bsrn_estimator.errors import UserError
+from bsrn_estimator.evaluation.evaluator import Evaluator
+from bsrn_estimator.evaluation.options import EvaluationOptions
+from bsrn_estimator.export import export
+from bsrn_estimator.export.options import ExportOptions
+from bsrn_estimator.flags import FLAGS
+from bsrn_estimator.inference import predict
+from bsrn_estimator.inference.options import PredictOptions
+from bsrn_estimator.networks.base import Network
+from bsrn_estimator.platforms.choice import choose
+from bsrn_estimator.platforms.cpu import CpuPlatform
+from bsrn_estimator.platforms.options import RunOptions
+from bsrn_estimator.scales import require
+from bsrn_estimator.training import train as training
+from bsrn_estimator.training.model_folder import RunFolder
+from bsrn_estimator.training.options import TrainingOptions
+
+
+def run(mode: str) -> int:
+    """Carries out a mode as the flags say; returns the exit status.
+
+    Raises:
+      UserError: something is wrong that the user can mend.
+    """
+    with failures.readable(FLAGS.model_dir):
+        return _RUN[mode]()
+
+
+def _train(with_evaluation: bool) -> int:
+    """Trains, or goes on training."""
+    platform = choose(FLAGS)
+    schedule = FLAGS.scale_schedule or platform.default_schedule
+    config = Config(flags.network(), Recipe.from_flags(FLAGS, scale_schedule=schedule))
+    _require_records(with_evaluation)
+    run = _run_options(FLAGS.model_dir)
+    options = TrainingOptions.from_flags(FLAGS)
+    build = functools.partial(
+        model_fn.build, platform=platform, first_weights=_first_weights(config.network)
+    )
+    if platform.rank > 0:
+        # The folder is held, and all that is written is written, by rank 0.
+        return training.train(config, platform, run, options, build)
+    with RunFolder(run.model_dir) as folder:
+        folder.check(config, options.allow_change)
+        evaluate = None
+        if with_evaluation:
+            evaluation = EvaluationOptions.from_flags(FLAGS)
+            evaluator = Evaluator(config.network, platform, run, evaluation)
+            evaluate = functools.partial(_evaluate_and_keep, evaluator, config)
+        return training.train(config, platform, run, options, build, evaluate)
+
+
+def _evaluate_and_keep(
+    evaluator: Evaluator, config: Config, checkpoint: str, step: int, hooks: Sequence[Any]
+) -> None:
+    """Evaluates a checkpoint of a run, and keeps it if it is the best so far."""
+    # A run that was killed between the two goes on with the second.
+    metrics = evaluator.recorded(step) or evaluator.evaluate(checkpoint, hooks)
+    best.keep_if_best(FLAGS.model_dir, checkpoint, metrics, config)
+
+
+def _evaluate() -> int:
+    """Evaluates one checkpoint."""
+    checkpoint = checkpoint_files.resolve(FLAGS.checkpoint or FLAGS.model_dir)
+    network = contents.network_of(checkpoint, flags.given())
+    results = checkpoint_files.results_folder(checkpoint)
+    if FLAGS.checkpoint and FLAGS["model_dir"].present:
+        results = FLAGS.model_dir
+    scales = flags.chosen_scales() or network.scales
+    require(scales, network.scales, "the network of %s" % checkpoint)
+    options = EvaluationOptions.from_flags(FLAGS)
+    evaluator = Evaluator(network, choose(FLAGS), _run_options(results), options, scales)
+    evaluator.evaluate(checkpoint)
+    return 0
+
+
+def _predict() -> int:
+    """Upscales picture files, on Ascend on the host."""
+    options = PredictOptions.from_flags(FLAGS, **_network_to_use())
+    platform = CpuPlatform() if FLAGS.use_npu else choose(FLAGS)
+    return predict.run(options, platform.session_config(_run_options(FLAGS.model_dir)))
+
+
+def _export() -> int:
+    """Exports a trained network."""
+    return export.run(ExportOptions.from_flags(FLAGS, **_network_to_use()))
+
+
+def _network_to_use() -> Dict[str, Any]:
+    """The network that predict and export take: fields of `UseOptions`."""
+    folder = FLAGS.model_dir if FLAGS["model_dir"].present else None
+    return dict(
+        checkpoint=FLAGS.checkpoint or folder,
+        model_dir=FLAGS.model_dir,
+        given=flags.given(),
+        scales=flags.chosen_scales(),
+    )
+
+
+def _require_records(with_evaluation: bool) -> None:
+    """Says how to make the default data sets where they are not there."""
+    missing = []
+    if not os.path.isdir(FLAGS.data_dir):
+        missing.append(("data_dir", FLAGS.data_dir, "div2k --input_dir=DIV2K"))
+    if with_evaluation and not os.path.isdir(FLAGS.eval_data_dir):
+        missing.append(("eval_data_dir", FLAGS.eval_data_dir, "bsd100 --input_dir=BSD100"))
+    if missing:
+        raise UserError(
+            "; ".join(
+                "--%s=%s is not there; make it with: python data_tools/to_tfrecord.py --dataset=%s "
+                "--output_dir=%s" % (flag, path, command, path)
+                for flag, path, command in missing
+            )
+        )
+
+
+def _first_weights(network: Network) -> Callable:
+    """What makes the Scaffold of a run: that of --checkpoint, or none."""
+    if not FLAGS.checkpoint:
+        return lambda: None
+    checkpoint = checkpoint_files.resolve(FLAGS.checkpoint)
+    return restoring.initial_weights(
+        checkpoint,
+        network,
+        with_optimizer=FLAGS.initial_step is not None,
+        initial_step=FLAGS.initial_step,
+    )
+
+
+def _run_options(model_dir: str) -> RunOptions:
+    return RunOptions.from_flags(FLAGS, model_dir=model_dir)
+
+
+_RUN: Dict[str, Callable[[], int]] = {
+    "train": functools.partial(_train, with_evaluation=False),
+    "train_and_evaluate": functools.partial(_train, with_evaluation=True),
+    "evaluate": _evaluate,
+    "predict": _predict,
+    "export": _export,
+}

@@ -1,0 +1,157 @@
+"""What a family of networks offers to the rest: its fields, its pictures, its loss, its cost.
+
+A network is an object that holds its hyper-parameters and nothing else; the weights live in graphs
+and in checkpoints. No module outside of `networks/` knows what a family is made of.
+"""
+
+import abc
+import contextlib
+import dataclasses
+from typing import Any, Callable, ClassVar, Dict, List, Mapping, Optional, Tuple
+
+from bsrn_estimator import scales as scales_module
+from bsrn_estimator.networks.choice import OutputChoice
+from bsrn_estimator.settings import Settings, setting
+
+Shapes = Mapping[str, Tuple[int, ...]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Network(Settings, abc.ABC):
+    """A network of one family; a subclass adds its hyper-parameters as fields.
+
+    All pictures in and out are RGB in 0..255, [batch, height, width, 3]; those that come in may be
+    of any dtype, those that go out are float32, neither rounded nor clipped unless said otherwise.
+
+    Attributes:
+      family: what the command line and configurations call it.
+      scope: what the names of its weights begin with.
+      result: the name of the picture that is the network's result, among `result_names`.
+      tile: side of a tile in LR pixels that keeps the memory of `pictures` under 1 GB.
+      untold: the fields that no shape in a checkpoint tells, and that a user may have to give.
+
+    Raises:
+      UserError: a value is out of range, or two contradict each other.
+    """
+
+    family: ClassVar[str] = ""
+    scope: ClassVar[str] = "generator/"
+    result: ClassVar[str] = ""
+    tile: ClassVar[int] = 0
+    untold: ClassVar[Tuple[str, ...]] = ()
+
+    scales: Tuple[int, ...] = setting(
+        (2, 3, 4), "scales, of %s" % ", ".join(map(str, scales_module.SUPPORTED))
+    )
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "scales", tuple(self.scales))
+        scales_module.check(self.scales)
+        super().__post_init__()
+
+    @abc.abstractmethod
+    def loss(
+        self,
+        features: Dict,
+        labels: Dict,
+        schedule: str,
+        loss_scope: Callable = contextlib.nullcontext,
+    ) -> Tuple[Any, Dict[str, Any]]:
+        """The loss of one training step.
+
+        Args:
+          features: those of `data.input_fn` in that schedule: "lr" [batch, patch, patch, 3]; random
+            also "scale", int32 scalar; joint has the patches of all scales in "lr", smallest first.
+          labels: random "hr" [batch, scale * patch, scale * patch, 3]; joint "hr_x2" and so on.
+          schedule: "random" or "joint".
+          loss_scope: makes the context in which pictures are compared with the truth.
+
+        Returns:
+          (float32 scalar: the loss, {name of a part for TensorBoard: float32 scalar}).
+        """
+
+    @abc.abstractmethod
+    def result_names(self, singles: bool = False) -> Tuple[str, ...]:
+        """The names of what `results` gives: `result` first; with `singles` each output too."""
+
+    @abc.abstractmethod
+    def results(self, lr: Any, scale: int, singles: bool = False) -> Dict[str, Any]:
+        """What an evaluation measures of a picture.
+
+        Args:
+          lr: [batch, height, width, 3].
+          scale: one of `scales`.
+          singles: adds the picture of each output.
+
+        Returns:
+          Float32 [batch, scale * height, scale * width, 3] by name, as `result_names` has them.
+        """
+
+    @abc.abstractmethod
+    def picture_names(self, choice: OutputChoice) -> Tuple[str, ...]:
+        """The names of what `pictures` gives.
+
+        Raises:
+          UserError: the network has no such output.
+        """
+
+    @abc.abstractmethod
+    def pictures(self, lr: Any, scale: int, choice: OutputChoice) -> List[Any]:
+        """The pictures of a choice of outputs, in little memory: what predict shows.
+
+        Args:
+          lr: [batch, height, width, 3].
+          scale: one of `scales`.
+          choice: which outputs.
+
+        Returns:
+          A list of float32 [batch, scale * height, scale * width, 3], by `picture_names`.
+
+        Raises:
+          UserError: the network has no such output.
+        """
+
+    @abc.abstractmethod
+    def exported(self, lr: Any, scale: int, choice: OutputChoice) -> Any:
+        """The one picture of an export, in few operations: clipped to 0..255 and not rounded."""
+
+    @classmethod
+    @abc.abstractmethod
+    def told_by(cls, shapes: Shapes) -> Optional[Dict[str, Any]]:
+        """The fields that the shapes in a checkpoint tell, `scales` among them.
+
+        Args:
+          shapes: shape of every variable by its name.
+
+        Returns:
+          Field to value; None where the checkpoint holds no network of this family.
+        """
+
+    @abc.abstractmethod
+    def untold_lines(self) -> List[Tuple[str, str]]:
+        """The fields that no shape tells, for people: pairs of a name and what it is."""
+
+    @abc.abstractmethod
+    def weight_shapes(self) -> Dict[str, Tuple[int, ...]]:
+        """The shape of every weight, by name."""
+
+    def saved_name(self, name: str, shapes: Shapes) -> str:
+        """The name in a checkpoint of those shapes of this network's variable `name`."""
+        del shapes
+        return name
+
+    @abc.abstractmethod
+    def parameters(self) -> int:
+        """The number of trainable parameters."""
+
+    @abc.abstractmethod
+    def multiply_adds(
+        self, scale: int, size: Tuple[int, int] = (720, 1280), form: str = "all"
+    ) -> int:
+        """Multiply-adds of the convolutions for one picture, biases not counted.
+
+        Args:
+          scale: one of `scales`.
+          size: height and width of the HR picture, in pixels; by the habit of the field 720 x 1280.
+          form: which outputs are computed, in the family's own words.
+        """

@@ -1,0 +1,27 @@
+"""The families of networks that there are, and which one is meant."""
+
+from typing import Any, Dict, Optional, Tuple, Type
+
+from bsrn_estimator.networks.base import Network, Shapes
+from bsrn_estimator.networks.bsrn import Bsrn
+
+FAMILIES: Tuple[Type[Network], ...] = (Bsrn,)
+DEFAULT = Bsrn
+
+# The field of a saved configuration that names the family. Left out, it means the default: so did
+# all configurations that were written when there was one family.
+FIELD = "network"
+
+
+def of(name: str) -> Optional[Type[Network]]:
+    """The family of that name, or None."""
+    return next((family for family in FAMILIES if family.family == name), None)
+
+
+def told_by(shapes: Shapes) -> Optional[Tuple[Type[Network], Dict[str, Any]]]:
+    """The family whose weights a checkpoint holds, and the fields that its shapes tell, or None."""
+    for family in FAMILIES:
+        fields = family.told_by(shapes)
+        if fields is not None:
+            return family, fields
+    return None
