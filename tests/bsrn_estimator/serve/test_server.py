@@ -2,10 +2,13 @@
 
 import asyncio
 import base64
+import gzip
 import io
 import json
+import shutil
 import socket
 import struct
+import subprocess
 import zlib
 from urllib.parse import urlsplit
 
@@ -126,6 +129,92 @@ def test_predict_takes_and_gives_bytes(server, expected):
             assert same(pixels(base64.b64decode(got["b64"])), picture)
 
 
+def test_predict_takes_what_tensorflow_serving_takes(server, expected):
+    """base64 in lines, without padding and with; gzip; an empty name; keys in any order."""
+    file = file_of(random_picture(14, 6, 8))
+    wanted = expected.png(file, 3)
+    for encoded in (
+        base64.encodebytes(file).decode(),
+        base64.b64encode(file).decode().rstrip("="),
+        " \t\r\n".join(base64.b64encode(file).decode()),
+    ):
+        request = {"instances": [{"b64": encoded}], "signature_name": "", "more": [{"a": [1]}]}
+        body = gzip.compress(json.dumps(request).encode())
+        status, _, body = server.ask(PREDICT, body, headers={"Content-Encoding": "gzip"})
+        assert status == 200, body
+        (got,) = json.loads(body.decode())["predictions"]
+        assert same(pixels(base64.b64decode(got["b64"])), wanted)
+
+
+def test_predict_takes_pictures_of_several_sizes(server, expected):
+    lr = [random_picture(15, 5, 7), random_picture(16, 9, 3)]
+    request = {"inputs": [one.tolist() for one in lr], "signature_name": "x2_rgb"}
+    status, answer = predict(server, request)
+    assert status == 200
+    for got, picture in zip(answer["outputs"], lr):
+        np.testing.assert_allclose(got, expected.rgb(picture, 2), atol=1e-3)
+
+
+def test_the_limits_hold_while_json_is_read(server):
+    """What is beyond them is refused, though what follows is no JSON: it has not been read."""
+    row = ",".join(["[1,2,3]"] * 1000)
+    rows = ",".join(["[%s]" % row] * 101)
+    nonsense = " " * 2**17 + "nonsense"  # further on than what the parser takes at a time
+    head = '{"signature_name": "x2_rgb", "instances": [['
+    status, sentence = server.refused(PREDICT, (head + rows + nonsense).encode())
+    assert (status, "400000 pixels" in sentence) == (413, True)
+    status, _ = server.refused(PREDICT, ('{"inputs": [[%s],' % rows + nonsense).encode())
+    assert status == 413
+    file = json.dumps(b64(bomb(9000)))
+    status, _ = server.refused(PREDICT, ('{"instances": [%s,' % file + nonsense).encode())
+    assert status == 413
+    files = ",".join(['{"b64": ""}'] * 257)
+    status, sentence = server.refused(PREDICT, ('{"instances": [%s,' % files + nonsense).encode())
+    assert (status, "256" in sentence) == (413, True)
+
+
+@pytest.mark.parametrize("tool", ["-F file=@%s", "-T %s", "--data-binary @%s"])
+def test_curl_sends_pictures_as_people_call_it(server, expected, tmp_path, tool):
+    if not shutil.which("curl"):
+        pytest.skip("curl is not installed")
+    lr = random_picture(17, 9, 8)
+    (tmp_path / "a.png").write_bytes(file_of(lr))
+    arguments = (tool % (tmp_path / "a.png")).split()
+    url = server.url + "/upscale?scale=2"
+    answer = subprocess.run(["curl", "-sS"] + arguments + [url], stdout=subprocess.PIPE, check=True)
+    assert same(pixels(answer.stdout), expected.uint8(lr, 2))
+
+
+def test_a_form_without_a_file_is_refused(server):
+    boundary = "--x\r\nContent-Disposition: form-data; name=scale\r\n\r\n4\r\n--x--\r\n"
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    status, sentence = server.refused("/upscale?scale=2", boundary.encode(), headers=headers)
+    assert (status, "-F file=@" in sentence) == (400, True)
+    for body in (b"", b"--x\r\nno header", b"nonsense"):
+        assert server.refused("/upscale?scale=2", body, headers=headers)[0] == 400
+
+
+def test_what_is_no_http_is_refused_in_json(server):
+    for content in (b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\nno colon\r\n\r\n"):
+        head, _, body = raw(server, content, half_closed=False).partition(b"\r\n\r\n")
+        assert b" 400 " in head.split(b"\r\n")[0] and b"Content-Security-Policy" in head
+        assert "HTTP" in json.loads(body.decode())["error"]
+    assert "Traceback" not in server.log()
+
+
+def test_other_sites_may_not_ask_unless_they_are_named(server, export):
+    assert server.ask("/upscale?scale=2", GOOD)[1]["Access-Control-Allow-Origin"] is None
+    assert server.refused("/upscale", method="OPTIONS")[0] == 405
+    with running("--model=" + export, "--cors=https://example.org") as open_server:
+        for path, body in (("/upscale?scale=2", GOOD), ("/upscale?scale=9", GOOD), ("/", None)):
+            headers = open_server.ask(path, body)[1]
+            assert headers["Access-Control-Allow-Origin"] == "https://example.org"
+            assert headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+        status, headers, _ = open_server.ask(PREDICT, method="OPTIONS")
+        assert status == 204 and "POST" in headers["Access-Control-Allow-Methods"]
+        assert "Content-Type" in headers["Access-Control-Allow-Headers"]
+
+
 def test_predict_without_a_signature_takes_the_default(server, expected):
     file = file_of(random_picture(9, 6, 8))
     status, answer = predict(
@@ -199,17 +288,40 @@ GOOD = file_of(random_picture(10, 6, 7))
         (PREDICT, b'{"signature_name": "x2_rgb", "instances": [1, [2]]}', 400, "shape"),
         (PREDICT, b'{"signature_name": "x2_rgb", "instances": []}', 400, "instances"),
         (PREDICT, b'{"signature_name": "x2_rgb", "instances": [[[["1", 2, 3]]]]}', 400, "numbers"),
-        (PREDICT, b'{"signature_name": "x2_rgb", "instances": [[[[1e999, 2, 3]]]]}', 400, "finite"),
+        (
+            PREDICT,
+            b'{"signature_name": "x2_rgb", "instances": [[[[1e999, 2, 3]]]]}',
+            400,
+            "overflow",
+        ),
+        (PREDICT, b'{"signature_name": "x2_rgb", "instances": [[[[1e99, 2, 3]]]]}', 400, "finite"),
+        (PREDICT, b'{"instances": [[[[1, 2, 3]]]]}', 400, "b64"),
+        (PREDICT, b'{"signature_name": "x2_rgb", "instances": [{"b64": ""}]}', 400, "numbers"),
+        (PREDICT, b'{"instances": [{"b64": ""}, [[[1, 2, 3]]]]}', 400, "not both"),
+        (PREDICT, b'{"instances": [{"lr": {"b64": ""}}]}', 400, '"bytes"'),
+        (PREDICT, b'{"instances": [{"b64": "", "a": 1}]}', 400, "nothing beside"),
+        (PREDICT, b'{"inputs": {"bytes": [{"b64": ""}], "a": 1}}', 400, '"a" is none'),
+        (PREDICT, b'{"instances": [{}]}', 400, "{}"),
+        (PREDICT, b'{"inputs": {"b64": ""}}', 400, "list"),
+        (PREDICT, b'{"instances": [[[[1, 2, 3]], [[1, 2, 3], [4, 5, 6]]]]}', 400, "alike"),
+        (PREDICT, b'{"instances": [[[[1, 2, 3, 4]]]]}', 400, "shape"),
+        (PREDICT, b'{"instances": [[[]]]}', 400, "shape"),
+        (PREDICT, b'{"instances": [[[[true, 2, 3]]]]}', 400, "numbers"),
+        (PREDICT, b'{"inputs": [[[[1, 2, 3]]]]} {', 400, "JSON"),
+        (PREDICT, b"\xff{}", 400, "JSON"),
+        (PREDICT, b"", 400, "JSON"),
+        (PREDICT, b"[]", 400, "object"),
         (PREDICT, b'{"instances": [{"b64": "%"}]}', 400, "base64"),
         (PREDICT, b'{"instances": [{"b64": "aGVsbG8="}]}', 400, "neither a PNG nor a JPEG"),
-        (PREDICT, b'{"instances": [1], "inputs": [1]}', 400, "one of"),
+        (PREDICT, b'{"instances": [{"b64": ""}], "inputs": [1]}', 400, "one of"),
         (PREDICT, json.dumps({"instances": [b64(bomb(9000))]}).encode(), 413, "pixels"),
         (PREDICT, json.dumps({"instances": [b64(b"")] * 257}).encode(), 413, "256"),
         ("/v1/models/other:predict", b"{}", 404, "other"),
         ("/v1/models/bsrn/versions/8:predict", b"{}", 404, "8"),
         ("/v1/models/other", None, 404, "other"),
         ("/nothing", None, 404, "nothing"),
-        ("/upscale", None, 405, "GET"),
+        ("/upscale", None, 405, "curl --data-binary"),
+        ("/about", GOOD, 405, "it takes GET"),
     ],
 )
 def test_refusals_have_a_status_and_a_sentence(server, path, body, status, word):
@@ -218,8 +330,14 @@ def test_refusals_have_a_status_and_a_sentence(server, path, body, status, word)
 
 
 def test_compressed_and_endless_bodies_are_refused(server):
-    headers = {"Content-Encoding": "gzip"}
-    assert server.refused("/upscale?scale=2", GOOD, headers=headers)[0] == 415
+    for encoding, body, status in (
+        ("br", GOOD, 415),
+        ("gzip", GOOD, 400),
+        ("gzip", gzip.compress(GOOD)[:-9], 400),
+        ("gzip", gzip.compress(bytes(2**20 + 1)), 413),
+    ):
+        headers = {"Content-Encoding": encoding}
+        assert server.refused("/upscale?scale=2", body, headers=headers)[0] == status
     endless = (bytes(2**16) for _ in range(64))
     headers = {"Transfer-Encoding": "chunked"}
     assert server.refused("/upscale?scale=2", endless, headers=headers)[0] == 413
@@ -292,6 +410,12 @@ def test_metrics_and_health(server):
         "bsrn_pixels_in_progress 0.0",
         'bsrn_result_pixels_total{scale="2"}',
         "bsrn_batch_tiles_count",
+        "bsrn_arriving_bytes 0.0",
+        'bsrn_model_info{name="bsrn",scales="2,3",version="7"} 1.0',
+        "process_resident_memory_bytes",
+        "process_open_fds",
+        "python_gc_collections_total",
+        "python_info{",
     ):
         assert line in text
     assert "no-such" not in text
@@ -310,12 +434,13 @@ def test_the_page_forbids_everything_from_elsewhere(server):
         )
 
 
-def raw(server, content: bytes) -> bytes:
-    """What the server answers to these bytes on a connection of their own."""
+def raw(server, content: bytes, half_closed: bool = True) -> bytes:
+    """What the server answers to these bytes on a connection of their own, until it closes it."""
     address = urlsplit(server.url)
     with socket.create_connection((address.hostname, address.port), timeout=20) as connection:
         connection.sendall(content)
-        connection.shutdown(socket.SHUT_WR)
+        if half_closed:
+            connection.shutdown(socket.SHUT_WR)
         parts = []
         while True:
             part = connection.recv(65536)
