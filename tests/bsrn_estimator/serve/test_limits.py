@@ -80,8 +80,8 @@ def answer_of(connection: socket.socket) -> bytes:
 
 @pytest.fixture(scope="module")
 def impatient(export):
-    """A server with two places and little patience."""
-    with running("--model=" + export, "--max_queue=2", "--patience=1") as server:
+    """A server with two places and little patience, whose tiles take their time."""
+    with running("--model=" + export, "--max_queue=2", "--patience=1", "--tile=700") as server:
         yield server
 
 
@@ -102,6 +102,20 @@ def test_slow_uploads_keep_nobody_out(impatient):
         for upload in uploads:
             upload.close()
     assert metric(impatient, "bsrn_arriving_bytes") == 0
+
+
+def test_a_picture_is_said_to_wait_while_it_does(impatient):
+    """Behind a tile of a large one; then it is said to run, or is done."""
+    large = Asking(impatient, "/upscale?scale=2", slow(3, 2000))
+    wait_for(lambda: in_progress(impatient) == 1)
+    seen = []
+    while large.answer is None and True not in seen:
+        small = Asking(impatient, "/upscale?scale=2&id=0123456789", SMALL)
+        while small.answer is None:
+            seen.append(progress(impatient)["waiting"])
+        assert small.result()[0] == 200
+    assert True in seen
+    assert large.result()[0] == 200
 
 
 def test_uploads_that_fill_the_memory_are_refused(export):
