@@ -11,7 +11,7 @@ import base64
 import binascii
 import io
 import string
-from typing import Iterator, List, NamedTuple, Optional, Set, Tuple, Union
+from typing import Any, Iterator, List, NamedTuple, Optional, Set, Tuple, Union
 
 import ijson
 import numpy as np
@@ -74,11 +74,11 @@ class _Reader:
     """One walk through the values of a body, by the forms that it may have."""
 
     def __init__(self, body: bytes, check):
-        self._events: Iterator[Tuple[str, object]] = ijson.basic_parse(
+        self._events: Iterator[Tuple[str, Any]] = ijson.basic_parse(
             io.BytesIO(body), use_float=True
         )
         self._check = check
-        self._signature = None
+        self._signature: Optional[str] = None
         self._pictures: List[Picture] = []
         self._names: Set[str] = set()
 

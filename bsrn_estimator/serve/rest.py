@@ -111,14 +111,15 @@ def _size_of_file(encoded: bytes) -> int:
     return height * width
 
 
-def _signature_of(name: Optional[str], signatures, scales):
+def _signature_of(name: Optional[str], signatures, scales) -> Tuple[int, str, str]:
     """Scale, kind and input name of the signature that a request asks for; no name is default."""
     name = name or DEFAULT_SIGNATURE
-    known = sorted(
-        key
-        for key, match in ((key, _SIGNATURE.match(key)) for key in signatures)
+    matches = {key: _SIGNATURE.match(key) for key in signatures}
+    known = {
+        key: (int(match.group(1)), match.group(2))
+        for key, match in sorted(matches.items())
         if match and int(match.group(1)) in scales
-    )
+    }
     if name == DEFAULT_SIGNATURE and name in signatures:
         name = _default_of(signatures)
     if name not in known:
@@ -127,9 +128,8 @@ def _signature_of(name: Optional[str], signatures, scales):
             'Serving signature name: "%s" not found in signature def; there are %s.'
             % (name[:100] or DEFAULT_SIGNATURE, ", ".join(known)),
         )
-    scale, kind = _SIGNATURE.match(name).groups()
     (input_name,) = signatures[name].inputs
-    return int(scale), kind, input_name
+    return known[name] + (input_name,)
 
 
 def _default_of(signatures) -> str:

@@ -3,7 +3,7 @@
 import contextlib
 import re
 import time
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 from aiohttp import web
 
@@ -90,7 +90,7 @@ class Upscaling:
         unknown = sorted(set(query) - set(_PARAMETERS))
         if unknown:
             listed = "%s and %s" % (", ".join(_PARAMETERS[:-1]), _PARAMETERS[-1])
-            raise Refusal(400, "%r is no parameter; there are %s." % (unknown[0][:50], listed))
+            raise Refusal(400, "%r is not a parameter; there are %s." % (unknown[0][:50], listed))
         default = str(self._scales[0]) if len(self._scales) == 1 else ""
         scale = query.get("scale", default)
         if scale not in [str(known) for known in self._scales]:
@@ -126,7 +126,7 @@ class _Times:
     def __init__(self):
         self._last, self._marks = time.monotonic(), []
 
-    def mark(self, name: str, until: float = None) -> None:
+    def mark(self, name: str, until: Optional[float] = None) -> None:
         """Ends the stretch `name`, now or at the time `until`."""
         until = until or time.monotonic()
         self._marks.append("%s;dur=%.1f" % (name, 1000 * (until - self._last)))

@@ -56,6 +56,19 @@ def test_upscale_takes_each_format_and_gives_each(server, expected):
     assert pixels(body).shape == (18, 24, 3)
 
 
+def test_upscale_takes_8_bit_files_whose_structure_has_a_16_in_it(server, expected):
+    """Rows of 516 bytes in a BMP, a directory at an offset with those digits in a TIFF."""
+    files = [file_of(random_picture(18, 27, 172), "BMP")]
+    files += [cv2.imencode(".tif", random_picture(18, 30, w))[1].tobytes() for w in range(20, 400)]
+    told = [str(Image.open(io.BytesIO(file)).tile[0][3]) for file in files]
+    files = [file for file, text in zip(files, told) if "16" in text]
+    assert len(files) > 2
+    for file in files[:5]:
+        status, _, body = server.ask("/upscale?scale=2", file)
+        assert status == 200, body
+        assert same(pixels(body), expected.uint8(pixels(file), 2))
+
+
 def test_upscale_of_many_tiles_is_the_untiled_picture(server, expected):
     lr = random_picture(3, 150, 131)
     body = server.ask("/upscale?scale=2", file_of(lr))[2]
