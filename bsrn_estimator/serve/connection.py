@@ -86,7 +86,7 @@ class Connection(web.RequestHandler):
         sentence = "The server failed; its log says why."
         if status < 500:
             reason = (str(message or "").strip().splitlines() or ["it is malformed"])[0]
-            sentence = "The request cannot be read as HTTP: %s" % reason[:200]
+            sentence = "The request cannot be read as HTTP: %s" % reason[:200].rstrip(":")
         response = Refusal(status, sentence).response()
         response.headers.update(self._headers)
         response.force_close()

@@ -65,7 +65,8 @@ async def read_body(request, gate: Gate) -> bytes:
 
     Raises:
       Refusal: 413, it is too large; 415, it is compressed by something else than gzip; 408, it came
-        too slowly; 429, too much arrives at once; 400, it was cut short, or a form without a file.
+        too slowly; 429, too much arrives at once; 400, it was cut short, or is a form without a
+        file; 411, it is a form without a length.
     """
     limits = gate.limits
     encoding = _encoding(request)
@@ -75,10 +76,14 @@ async def read_body(request, gate: Gate) -> bytes:
         )
     if (request.content_length or 0) > limits.body_bytes:
         raise _too_large(limits)
+    is_form = request.content_type.startswith("multipart/")
+    if is_form and request.content_length is None:
+        # What stands before its file is read without being counted.
+        raise Refusal(411, "Send a form with its Content-Length, or the file itself as the body.")
     parts, size, pace = [], 0, _Pace(limits)
     try:
         read = request.content.readany
-        if request.content_type.startswith("multipart/"):
+        if is_form:
             read = (await pace.wait_for(_file_of_form(request))).read_chunk
         with gate.arrival() as came:
             while True:

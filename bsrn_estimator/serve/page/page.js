@@ -143,7 +143,7 @@ async function choose(files) {
   const problems = pictures.map(problemOf).filter(Boolean);
   if (pictures.length === 1) sentence(problems.join(""));
   else if (problems.length) {
-    sentence(problems.length + " of " + pictures.length + " pictures are too large: "
+    sentence("Too large for the server: "
       + pictures.filter(problemOf).map((picture) => picture.name).join(", ") + ".");
   }
 }

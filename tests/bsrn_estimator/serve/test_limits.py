@@ -9,12 +9,18 @@ from urllib.parse import urlsplit
 import pytest
 
 from bsrn_estimator.pictures.tiling import tiles_of
-from tests.bsrn_estimator.serve.support import file_of, pixels, random_picture, running, same
+from tests.bsrn_estimator.serve.support import (
+    PREDICT,
+    file_of,
+    pixels,
+    random_picture,
+    running,
+    same,
+)
 
 # Tiles of 26 with a margin of 12 keep 2 pixels each way: slow on purpose.
 SLOW_FLAGS = ("--tile=26", "--overlap=12")
 SMALL = file_of(random_picture(1, 9, 11))
-PREDICT = "/v1/models/bsrn:predict"
 
 
 def slow(seed: int, side: int) -> bytes:
