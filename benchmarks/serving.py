@@ -3,15 +3,19 @@
     python -m benchmarks.serving                      a network with random weights
     python -m benchmarks.serving --model=EXPORT       an exported one
 
-Two things are measured, each against a server process that is told to use tiles so large that every
+Two things are measured against a server process that is told to use tiles so large that every
 picture is one, and a batch has one picture: the time that small pictures take while a large one is
-in progress, and how many small ones a second come back when many ask at once.
+in progress, and how many small ones a second come back when many ask at once. A third is measured
+in this process against `json` and NumPy: how long an event loop stands still while a thread reads
+a picture of decimal numbers, as TensorFlow Serving's clients send them.
 """
 
 import argparse
+import asyncio
 import concurrent.futures
 import contextlib
 import io
+import json
 import os
 import re
 import statistics
@@ -29,6 +33,7 @@ from benchmarks import _report
 from bsrn_estimator.compat import tf
 from bsrn_estimator.export import saved_model
 from bsrn_estimator.networks.bsrn import Bsrn
+from bsrn_estimator.serve import instances
 
 _NETWORK = Bsrn(scales=(4,), conv_features=32, state_features=32, recursions=8)
 _SMALL, _LARGE = (24, 32), (320, 480)
@@ -108,14 +113,49 @@ def _pictures_a_second(post, count: int) -> float:
         return count / (time.perf_counter() - started)
 
 
+def _read_at_once(body: bytes) -> np.ndarray:
+    return np.array(json.loads(body.decode())["instances"], np.float32)
+
+
+def _read_as_stream(body: bytes) -> list:
+    return instances.read(body, lambda *_: None).pictures
+
+
+def _standstill(read, body: bytes, rounds: int):
+    """The longest pause of an event loop while a thread reads `body`, and the seconds it takes.
+
+    Both are medians of `rounds`.
+    """
+
+    async def once():
+        loop = asyncio.get_event_loop()
+        with concurrent.futures.ThreadPoolExecutor(1) as thread:
+            started = last = time.perf_counter()
+            reading, longest = loop.run_in_executor(thread, read, body), 0.0
+            while not reading.done():
+                await asyncio.sleep(0.002)
+                now = time.perf_counter()
+                longest, last = max(longest, now - last), now
+            return longest, last - started
+
+    return [
+        statistics.median(values) for values in zip(*(asyncio.run(once()) for _ in range(rounds)))
+    ]
+
+
 def main() -> None:
     """Parses the command line and measures."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--model", help="an exported model with x4; else random weights")
     parser.add_argument("--rounds", type=int, default=2, help="large pictures")
     parser.add_argument("--pictures", type=int, default=64, help="small pictures")
+    parser.add_argument("--side", type=int, default=700, help="of the picture in JSON, in pixels")
     options = parser.parse_args()
     facts = _report.machine()
+    row = [[value % 256, 7, 99] for value in range(options.side)]
+    body = json.dumps({"instances": [options.side * [row]]}).encode()
+    pause, seconds = _standstill(_read_as_stream, body, options.rounds)
+    plain_pause, plain_seconds = _standstill(_read_at_once, body, options.rounds)
     with tempfile.TemporaryDirectory() as folder:
         model = options.model or os.path.join(folder, "model")
         if not options.model:
@@ -137,6 +177,14 @@ def main() -> None:
             ["small pictures a second", rate, plain_rate, rate / plain_rate],
         ],
     )
+    print()
+    _report.print_table(
+        ["%.1f MB of JSON" % (len(body) / 1e6), "as a stream", "json and NumPy", "ratio"],
+        [
+            ["seconds, longest pause of the event loop", pause, plain_pause, plain_pause / pause],
+            ["seconds, reading", seconds, plain_seconds, plain_seconds / seconds],
+        ],
+    )
     _report.print_result(
         "serving_small_beside_large",
         beside,
@@ -146,6 +194,8 @@ def main() -> None:
         ratio=plain_beside / beside,
         pictures_a_second=rate,
         pictures_a_second_baseline=plain_rate,
+        json_pause=pause,
+        json_pause_baseline=plain_pause,
         machine=facts,
     )
 

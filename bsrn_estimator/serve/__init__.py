@@ -1,6 +1,8 @@
-"""Online inference: `python -m bsrn_estimator.serve --model=EXPORT` answers over HTTP.
+"""Online inference: `bsrn-serve --model=EXPORT` answers over HTTP.
 
-`command` reads the flags, `server` listens and ends, `app` holds the routes, `admission` the
-bounds of a request; `pictures` and `rest` turn bodies into arrays and back, `worker` runs the
-network, tile by tile, on what `model` has loaded.
+`command` reads the flags, `server` listens and ends, `app` brings the routes together: `upscaling`,
+`predicting` and `page`. `limits` has the bounds; `connection`, `transfer` and `admission` keep them
+for the head of a request, for what travels, and for what is in progress. `bodies`, and `rest`
+with `instances`, turn bodies into arrays and back; `engine` runs the network in its `worker`, tile
+by tile, on what `model` has loaded.
 """

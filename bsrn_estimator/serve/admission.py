@@ -1,35 +1,14 @@
-"""The bounds of a request, and the places that requests in progress hold."""
+"""The places that requests in progress hold, and how long they are attended to."""
 
 import asyncio
 import contextlib
-import dataclasses
 import time
 
+from bsrn_estimator.serve.limits import Limits
 from bsrn_estimator.serve.refusal import Refusal
 
 # How often a request in progress looks whether its client is still there, in seconds.
 _ATTENTION = 0.2
-
-
-@dataclasses.dataclass(frozen=True)
-class Limits:
-    """What the server takes on.
-
-    Attributes:
-      body_bytes: largest body of a request.
-      pixels: largest result of a request, height times width, all its pictures together.
-      json_pixels: the same where the result goes out as decimal numbers.
-      queue: requests in progress, those that wait included.
-      queue_pixels: results of all requests in progress.
-      seconds: longest time for a request, from its first byte to its result.
-    """
-
-    body_bytes: int = 16 * 2**20
-    pixels: int = 64 * 10**6
-    json_pixels: int = 4 * 10**6
-    queue: int = 32
-    queue_pixels: int = 128 * 10**6
-    seconds: float = 300
 
 
 class Gate:
@@ -39,6 +18,7 @@ class Gate:
       limits: the bounds.
       requests: how many are in progress.
       pixels: pixels of their results.
+      arriving: bytes of the bodies that have not arrived yet.
       closing: the server ends, and lets nobody in.
     """
 
@@ -46,16 +26,13 @@ class Gate:
         self.limits = limits
         self.requests = 0
         self.pixels = 0
+        self.arriving = 0
         self.closing = False
         self._empty = asyncio.Event()
         self._empty.set()
 
-    @contextlib.contextmanager
-    def place(self):
-        """A place among the requests in progress, given back at the end of the block.
-
-        Yields:
-          A function that takes pixels of the result into account: `reserve(pixels)`.
+    def check(self) -> None:
+        """Whether a request would have a place now; its body may take a while to arrive.
 
         Raises:
           Refusal: 503 when the server ends; 429 when it is full.
@@ -66,6 +43,43 @@ class Gate:
             raise Refusal(
                 429, "All %d places are taken; ask again soon." % self.limits.queue, retry_after=1
             )
+
+    @contextlib.contextmanager
+    def arrival(self):
+        """A body on its way here, counted until the end of the block.
+
+        Yields:
+          A function to call with the bytes of each part: `came(count)`. It raises a Refusal: 429,
+          bodies that have not arrived fill the memory.
+        """
+        counted = 0
+
+        def came(count: int) -> None:
+            nonlocal counted
+            if self.arriving + count > self.limits.queue_bytes:
+                raise Refusal(429, "Requests that arrive fill the memory; ask again soon.", 5)
+            counted += count
+            self.arriving += count
+
+        try:
+            yield came
+        finally:
+            self.arriving -= counted
+
+    @contextlib.contextmanager
+    def place(self):
+        """A place among the requests in progress, given back at the end of the block.
+
+        Taken when the body is here, so that slow clients keep nobody out; given back when the
+        result is sent, so that results nobody reads are counted.
+
+        Yields:
+          A function that takes pixels of the result into account: `reserve(pixels)`.
+
+        Raises:
+          Refusal: as `check`.
+        """
+        self.check()
         reserved = []
 
         def reserve(pixels: int) -> None:
@@ -114,8 +128,8 @@ async def attended(request, coroutine, seconds: float):
     try:
         while True:
             left = deadline - time.monotonic()
-            done, _ = await asyncio.wait({task}, timeout=max(0.0, min(_ATTENTION, left)))
-            if done:
+            await asyncio.wait({task}, timeout=max(0.0, min(_ATTENTION, left)))
+            if task.done():
                 return task.result()
             if request.transport is None or request.transport.is_closing():
                 raise ClientGone()
@@ -128,39 +142,6 @@ async def attended(request, coroutine, seconds: float):
                 )
     finally:
         task.cancel()
-
-
-async def read_body(request, limits: Limits) -> bytes:
-    """The body of a request.
-
-    Raises:
-      Refusal: 413, it is too large; 415, it is compressed; 408, it stopped coming; 400, it was cut
-        short.
-    """
-    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise Refusal(415, "Send the body as it is, without a Content-Encoding.")
-    too_large = Refusal(
-        413, "The body has more than %d bytes, which is the limit here." % limits.body_bytes
-    )
-    if (request.content_length or 0) > limits.body_bytes:
-        raise too_large
-    parts, size = [], 0
-    deadline = time.monotonic() + limits.seconds
-    try:
-        while True:
-            left = max(0.0, deadline - time.monotonic())
-            part = await asyncio.wait_for(request.content.readany(), left)
-            if not part:
-                return b"".join(parts)
-            parts.append(part)
-            size += len(part)
-            if size > limits.body_bytes:
-                raise too_large
-    except asyncio.TimeoutError:
-        raise Refusal(408, "The body did not arrive within %g seconds." % limits.seconds) from None
-    except Refusal:
-        raise
-    except Exception:
-        if request.transport is None:
-            raise ClientGone() from None
-        raise Refusal(400, "The body cannot be read; check its transfer encoding.") from None
+        # The traceback of an error holds this frame and the task holds the error: they would keep
+        # each other, and all that the request had become, until Python looks for such circles.
+        task = coroutine = None

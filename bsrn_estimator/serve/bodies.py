@@ -81,15 +81,11 @@ def decode(body: bytes, max_pixels: int) -> Picture:
     Raises:
       Refusal: 422, the file is damaged or cut short, or of a form that is not supported.
     """
-    # The reader takes files by name.
-    with tempfile.NamedTemporaryFile(prefix="bsrn-") as file:
-        file.write(body)
-        file.flush()
-        try:
-            return read_picture(file.name, max_pixels)
-        except UserError as error:
-            reason = str(error)[len(file.name) :].strip()
-            raise Refusal(422, "The picture %s." % reason) from None
+    try:
+        return read_picture(body, max_pixels, "The picture")
+    except UserError as error:
+        reason = str(error)
+    raise Refusal(422, reason + ".")
 
 
 def bicubic(picture: Picture, scale: int) -> np.ndarray:

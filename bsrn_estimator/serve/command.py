@@ -1,9 +1,16 @@
-"""The flags of `python -m bsrn_estimator.serve`."""
+"""The command `bsrn-serve`, or `python -m bsrn_estimator.serve`: its flags, and what they start.
+
+Imports no more than flags need: a mistake is answered before TensorFlow is there, and what is not
+installed is named instead of met.
+"""
 
 import argparse
 import asyncio
 import contextlib
+import importlib.util
 import logging
+import os
+import re
 import sys
 import tempfile
 from typing import Iterator, List, Optional
@@ -13,8 +20,12 @@ from bsrn_estimator.errors import UserError
 from bsrn_estimator.export.options import ExportOptions
 from bsrn_estimator.pictures import tiling
 from bsrn_estimator.scales import SUPPORTED
-from bsrn_estimator.serve import server
-from bsrn_estimator.serve.admission import Gate, Limits
+from bsrn_estimator.serve.limits import Limits
+
+_COMMAND = "bsrn-serve"
+# The packages of the extra `serve`.
+_NEEDED = ("aiohttp", "ijson", "prometheus_client")
+_ORIGIN = re.compile(r"\*$|https?://[^/\s,*]+$")
 
 # Smaller than what `predict` uses: between two tiles of a large picture small ones have a turn.
 _TILE = 128
@@ -22,8 +33,9 @@ _TILE = 128
 
 def _parser() -> argparse.ArgumentParser:
     limits = Limits()
+    called = os.path.basename(sys.argv[0])
     parser = argparse.ArgumentParser(
-        prog="python -m bsrn_estimator.serve",
+        prog=called if called.startswith(_COMMAND) else "python -m bsrn_estimator.serve",
         description="Serves an exported network over HTTP: TensorFlow Serving's REST form under "
         "/v1/models/NAME, POST /upscale?scale=4, a page at /, /healthz and /metrics.",
         allow_abbrev=False,
@@ -42,6 +54,14 @@ def _parser() -> argparse.ArgumentParser:
     add("--max_pixels", "PIXELS", limits.pixels, _whole, "largest result, height times width")
     add("--max_queue", "REQUESTS", limits.queue, _whole, "requests in progress at once")
     add("--timeout", "SECONDS", limits.seconds, _positive, "longest time for a request")
+    add(
+        "--patience",
+        "SECONDS",
+        limits.pace_seconds,
+        _positive,
+        "time for a request's head, and for each 64 KiB that a client sends or takes",
+    )
+    add("--cors", "ORIGIN", "", _origin, "site whose pages may ask, https://example.org, or *")
     add("--grace", "SECONDS", 30, _positive, "time for what runs when SIGTERM comes")
     add("--tile", "PIXELS", None, _whole, "side of a tile in LR pixels; without it, by scale")
     add("--overlap", "PIXELS", tiling.OVERLAP, int, "context around a tile, in LR pixels")
@@ -69,6 +89,14 @@ def _port(text: str) -> int:
     return value
 
 
+def _origin(text: str) -> str:
+    if text and not _ORIGIN.match(text):
+        raise argparse.ArgumentTypeError(
+            "takes * or one such as https://example.org, not %s" % text
+        )
+    return text
+
+
 def _scales(text: str) -> Optional[List[int]]:
     try:
         return [int(part) for part in text.split(",")] if text else None
@@ -81,6 +109,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
     flags = _parser().parse_args(arguments)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     try:
+        _require_extra()
         _serve(flags)
     except UserError as error:
         print("error: %s" % error, file=sys.stderr)
@@ -88,17 +117,34 @@ def main(arguments: Optional[List[str]] = None) -> int:
     return 0
 
 
+def run() -> None:
+    """The entry point of the command."""
+    sys.exit(main())
+
+
+def _require_extra() -> None:
+    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UserError(
+            "serving needs %s; install what is missing: python -m pip install %s"
+            % (", ".join(_NEEDED), " ".join(missing))
+        )
+
+
 def _serve(flags) -> None:
+    from bsrn_estimator.serve import server
+
     scales = _scales(flags.scales)
+    tile_of = _tile_of(flags)
     bound = server.bind(flags.host, flags.port)
     with bound:
         # After the address is had: these import TensorFlow, which takes seconds.
         from bsrn_estimator.serve.app import Service
         from bsrn_estimator.serve.model import Model
 
-        tile_of = _tile_of(flags)
         with _exported(flags.model) as folder:
-            model = Model(folder, scales, flags.max_pixels)
+            shown = "--model=" + PRETRAINED if flags.model == PRETRAINED else ""
+            model = Model(folder, scales, flags.max_pixels, shown)
         model.warm_up()
         asyncio.run(_run(flags, model, tile_of, bound, Service))
         model.close()
@@ -131,18 +177,23 @@ def _tile_of(flags):
 
 
 async def _run(flags, model, tile_of, bound, service) -> None:
+    from bsrn_estimator.serve import server
+    from bsrn_estimator.serve.admission import Gate
+
     limits = Limits(
         body_bytes=int(flags.max_body_mb * 2**20),
         pixels=flags.max_pixels,
         json_pixels=min(flags.max_pixels, Limits.json_pixels),
         queue=flags.max_queue,
         queue_pixels=2 * flags.max_pixels,
+        queue_bytes=int(flags.max_queue * flags.max_body_mb * 2**20),
         seconds=flags.timeout,
+        pace_seconds=flags.patience,
     )
     gate = Gate(limits)
 
     def service_of():
-        return service(model, flags.model_name, gate, tile_of, flags.overlap)
+        return service(model, flags.model_name, gate, tile_of, flags.overlap, flags.cors)
 
     def on_ready():
         host, port = bound.getsockname()[:2]

@@ -39,18 +39,26 @@ class Model:
       signatures: name to SignatureDef, of everything that the export holds.
     """
 
-    def __init__(self, folder: str, scales: Optional[Sequence[int]] = None, max_pixels=2**24):
+    def __init__(
+        self,
+        folder: str,
+        scales: Optional[Sequence[int]] = None,
+        max_pixels: int = 2**24,
+        name: str = "",
+    ):
         """Loads the export.
 
         Args:
           folder: a SavedModel, or a folder with numbered ones, as --mode=export writes them.
           scales: serves these scales alone; None serves all that the export has.
           max_pixels: `decode` refuses larger pictures.
+          name: what messages call it; by default the folder.
 
         Raises:
           UserError: this is not an export of this project, or lacks one of these scales.
         """
         self.folder = find(folder)
+        self._called = name or self.folder
         self._session = tf.Session(graph=tf.Graph())
         with self._session.graph.as_default():
             self.signatures = exported.load_saved_model(self._session, self.folder)
@@ -68,7 +76,7 @@ class Model:
     def _read_info(self) -> dict:
         path = about.path_of(self.folder)
         info = files.read_json(path) if os.path.exists(path) else {}
-        if not isinstance(info, dict):
+        if not isinstance(info, dict) or not isinstance(info.get("step", 0), int):
             raise UserError("%s does not describe an export" % path)
         return info
 
@@ -82,13 +90,13 @@ class Model:
         if not held:
             raise UserError(
                 "%s has no signature such as x2_rgb; it was not exported by --mode=export"
-                % self.folder
+                % self._called
             )
         missing = sorted(set(wanted or ()) - set(held))
         if missing:
             raise UserError(
                 "--scales=%s: %s holds scales %s only"
-                % (_listed(missing), self.folder, _listed(held))
+                % (_listed(missing), self._called, _listed(held))
             )
         return tuple(sorted(set(wanted))) if wanted else tuple(held)
 

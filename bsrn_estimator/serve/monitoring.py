@@ -1,6 +1,7 @@
 """What /metrics tells, in Prometheus' text form."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+import prometheus_client
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 _SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300)
 
@@ -10,6 +11,13 @@ class Metrics:
 
     def __init__(self):
         registry = self._registry = CollectorRegistry()
+        for collector in (
+            prometheus_client.ProcessCollector,
+            prometheus_client.PlatformCollector,
+            prometheus_client.GCCollector,
+        ):
+            collector(registry=registry)
+        self._model = Info("bsrn_model", "The model that is served.", registry=registry)
         self._requests = Counter(
             "bsrn_requests", "Answered requests.", ["route", "status"], registry=registry
         )
@@ -25,6 +33,9 @@ class Metrics:
         )
         self._queue_pixels = Gauge(
             "bsrn_pixels_in_progress", "Pixels of the results they wait for.", registry=registry
+        )
+        self._arriving = Gauge(
+            "bsrn_arriving_bytes", "Bodies that have not arrived yet.", registry=registry
         )
         self._pixels = Counter(
             "bsrn_result_pixels", "Pixels of the results sent.", ["scale"], registry=registry
@@ -43,6 +54,12 @@ class Metrics:
         """Reads the queue from `gate` when asked."""
         self._queue.set_function(lambda: gate.requests)
         self._queue_pixels.set_function(lambda: gate.pixels)
+        self._arriving.set_function(lambda: gate.arriving)
+
+    def describe(self, name: str, version: int, scales) -> None:
+        """Says which model it is."""
+        listed = ",".join(str(scale) for scale in scales)
+        self._model.info({"name": name, "version": str(version), "scales": listed})
 
     def answered(self, route: str, status: int, seconds: float) -> None:
         """Counts a request; `route` is a pattern, not the path that was asked for."""
@@ -60,4 +77,4 @@ class Metrics:
 
     def text(self) -> bytes:
         """All of it, for /metrics."""
-        return generate_latest(self._registry)
+        return prometheus_client.generate_latest(self._registry)

@@ -1,6 +1,9 @@
 """The exception that a request is answered with: a status and one sentence."""
 
+import json
 from typing import Optional
+
+from aiohttp import web
 
 
 class Refusal(Exception):
@@ -17,3 +20,16 @@ class Refusal(Exception):
         self.status = status
         self.sentence = sentence
         self.retry_after = retry_after
+
+    def text(self) -> str:
+        """The body of the answer: JSON, as TensorFlow Serving refuses."""
+        return json.dumps({"error": self.sentence}) + "\n"
+
+    def response(self) -> web.Response:
+        """The answer."""
+        response = web.Response(
+            text=self.text(), status=self.status, content_type="application/json"
+        )
+        if self.retry_after is not None:
+            response.headers["Retry-After"] = str(self.retry_after)
+        return response

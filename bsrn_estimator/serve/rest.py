@@ -7,20 +7,19 @@ left out of a response. Bytes travel as `{"b64": "..."}`.
 """
 
 import base64
-import binascii
-import json
 import re
-from typing import Any, Dict, List, NamedTuple, Tuple, Union
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
 from bsrn_estimator.compat import tf
+from bsrn_estimator.serve import bodies, instances
+from bsrn_estimator.serve.limits import Limits
 from bsrn_estimator.serve.refusal import Refusal
 
 _SIGNATURE = re.compile(r"x(\d+)_(rgb|bytes)$")
 DEFAULT_SIGNATURE = "serving_default"
-# More pictures in one request would be bookkeeping for the most part.
-_MOST_PICTURES = 256
+_BASE64_PIECE = 3 * 2**18  # whole groups of three bytes, so that no padding stands in between
 
 
 class Prediction(NamedTuple):
@@ -28,56 +27,99 @@ class Prediction(NamedTuple):
 
     Attributes:
       scale: the scale of its signature.
-      pictures: files as a list of bytes, or float32 [batch, height, width, 3].
+      pictures: files as bytes, or pixels as float32 [height, width, 3].
       by_rows: whether it had `instances`, so that the response has `predictions`.
+      pixels: those of the results, all together.
     """
 
     scale: int
-    pictures: Union[List[bytes], np.ndarray]
+    pictures: List[instances.Picture]
     by_rows: bool
+    pixels: int
 
 
-def parse(body: bytes, signatures: Dict[str, Any], scales: Tuple[int, ...]) -> Prediction:
+def parse(
+    body: bytes, signatures: Dict[str, Any], scales: Tuple[int, ...], limits: Limits
+) -> Prediction:
     """Reads the body of a predict request.
 
     Args:
       body: JSON.
       signatures: name to SignatureDef of the model.
       scales: those that are served.
+      limits: those of the results.
 
     Raises:
-      Refusal: 400, with what is wrong; 413, it has too many pictures.
+      Refusal: 400, with what is wrong; 413, it has too many pictures or pixels.
     """
+    count = _Count(signatures, scales, limits)
+    request = instances.read(body, count)
+    scale, kind, input_name = _signature_of(request.signature, signatures, scales)
+    if request.names - {input_name}:
+        raise Refusal(400, 'The one input here is "%s".' % input_name)
+    if kind == "bytes" and not count.files:
+        raise Refusal(400, '"%s" takes pictures as {"b64": ...} objects.' % input_name)
+    if kind == "rgb" and count.files:
+        raise Refusal(400, '"%s" takes numbers, [batch, height, width, 3].' % input_name)
+    count.check(scale)
+    return Prediction(scale, request.pictures, request.by_rows, count.pixels * scale**2)
+
+
+class _Count:
+    """LR pixels of the pictures of a request, kept under the limits while it is read.
+
+    Attributes:
+      pixels: how many there are.
+      files: whether the pictures are files.
+    """
+
+    def __init__(self, signatures: Dict[str, Any], scales: Tuple[int, ...], limits: Limits):
+        self._signatures, self._scales, self._limits = signatures, scales, limits
+        self._counted = 0
+        self.pixels = 0
+        self.files = False
+
+    def __call__(self, signature: Optional[str], pictures: list, incomplete: int = 0) -> None:
+        """Checks the pictures, of which one more may have come, and pixels of one that comes."""
+        for picture in pictures[self._counted :]:
+            self.files = isinstance(picture, bytes)
+            self.pixels += _size_of_file(picture) if self.files else picture[..., 0].size
+        self._counted = len(pictures)
+        # Until it is known which scale is meant, it may be the smallest.
+        scale = min(self._scales)
+        if signature is not None:
+            scale = _signature_of(signature, self._signatures, self._scales)[0]
+        self.check(scale, incomplete)
+
+    def check(self, scale: int, incomplete: int = 0) -> None:
+        """Refuses results that are too large at `scale`."""
+        files = self.files and not incomplete
+        most = self._limits.pixels if files else self._limits.json_pixels
+        if (self.pixels + incomplete) * scale**2 > most:
+            advice = "" if files else "; the _bytes signatures take more"
+            raise Refusal(
+                413, "The results have more than %d pixels, the limit%s." % (most, advice)
+            )
+
+
+def _size_of_file(encoded: bytes) -> int:
+    """Pixels of a file; where its header is no good, decoding will say so."""
     try:
-        request = json.loads(body.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise Refusal(400, "The body is not JSON: %s" % _one_line(error)) from None
-    if not isinstance(request, dict):
-        raise Refusal(400, 'The body must be a JSON object with "instances" or "inputs".')
-    scale, kind, input_name = _signature_of(request, signatures, scales)
-    by_rows = "instances" in request
-    if by_rows == ("inputs" in request):
-        raise Refusal(400, 'The body must have one of "instances" and "inputs".')
-    if by_rows:
-        value = _column(request["instances"], input_name)
-    else:
-        value = _named(request["inputs"], input_name)
-    if isinstance(value, list) and len(value) > _MOST_PICTURES:
-        raise Refusal(413, "A request takes at most %d pictures." % _MOST_PICTURES)
-    read = _read_files if kind == "bytes" else _read_pixels
-    return Prediction(scale, read(value, input_name), by_rows)
+        height, width = bodies.look(encoded, 2**62)
+    except Refusal:
+        return 0
+    return height * width
 
 
-def _signature_of(request, signatures, scales):
-    """Scale, kind and input name of the signature that a request asks for."""
-    name = request.get("signature_name", DEFAULT_SIGNATURE)
-    if not isinstance(name, str):
-        raise Refusal(400, '"signature_name" must be a string.')
-    known = sorted(
-        key
-        for key, match in ((key, _SIGNATURE.match(key)) for key in signatures)
+def _signature_of(name: Optional[str], signatures, scales) -> Tuple[int, str, str]:
+    """Scale, kind and input name of the signature that a request asks for; no name is default."""
+    name = name or DEFAULT_SIGNATURE
+    matches = {key: _SIGNATURE.match(key) for key in signatures}
+    known = {
+        key: (int(match.group(1)), match.group(2))
+        for key, match in sorted(matches.items())
         if match and int(match.group(1)) in scales
-    )
+    }
     if name == DEFAULT_SIGNATURE and name in signatures:
         name = _default_of(signatures)
     if name not in known:
@@ -86,9 +128,8 @@ def _signature_of(request, signatures, scales):
             'Serving signature name: "%s" not found in signature def; there are %s.'
             % (name[:100] or DEFAULT_SIGNATURE, ", ".join(known)),
         )
-    scale, kind = _SIGNATURE.match(name).groups()
     (input_name,) = signatures[name].inputs
-    return int(scale), kind, input_name
+    return known[name] + (input_name,)
 
 
 def _default_of(signatures) -> str:
@@ -100,81 +141,34 @@ def _default_of(signatures) -> str:
     return ""
 
 
-def _is_file(value) -> bool:
-    return isinstance(value, dict) and set(value) == {"b64"}
-
-
-def _named(value, name: str):
-    """The value of input `name`, which an object names and anything else is."""
-    if not isinstance(value, dict) or _is_file(value):
-        return value
-    if set(value) != {name}:
-        raise Refusal(400, 'The one input here is "%s".' % name)
-    return value[name]
-
-
-def _column(instances, name: str) -> list:
-    if not isinstance(instances, list) or not instances:
-        raise Refusal(400, '"instances" must be a list of at least one value.')
-    return [_named(value, name) for value in instances]
-
-
-def _read_files(value, name: str) -> List[bytes]:
-    if not isinstance(value, list) or not value:
-        raise Refusal(400, '"%s" takes a list of {"b64": ...} objects.' % name)
-    files = []
-    for item in value:
-        if not _is_file(item) or not isinstance(item["b64"], str):
-            raise Refusal(400, '"%s" takes pictures as {"b64": ...} objects.' % name)
-        text = item["b64"].rstrip("=")
-        try:
-            decoded = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-        except (binascii.Error, ValueError):
-            raise Refusal(400, 'The value of "b64" is not base64.') from None
-        files.append(decoded)
-    return files
-
-
-def _read_pixels(value, name: str) -> np.ndarray:
-    try:
-        pixels = np.array(value)
-        if pixels.dtype.kind not in "iuf":
-            raise ValueError
-        # A number beyond the range of float32 becomes infinite, and is refused below.
-        with np.errstate(over="ignore"):
-            pixels = pixels.astype(np.float32)
-    except (ValueError, TypeError, OverflowError, RecursionError):
-        raise Refusal(400, '"%s" takes numbers, nested to one shape.' % name) from None
-    if pixels.ndim != 4 or pixels.shape[-1] != 3 or 0 in pixels.shape:
-        raise Refusal(
-            400,
-            '"%s" has shape %s; it takes [batch, height, width, 3].' % (name, list(pixels.shape)),
-        )
-    if not np.isfinite(pixels).all():
-        raise Refusal(400, '"%s" holds numbers that are not finite.' % name)
-    return pixels
-
-
-def response(results: list, by_rows: bool) -> bytes:
-    """The body of a response.
+def response(results: list, by_rows: bool) -> Iterator[bytes]:
+    """The body of a response, piece by piece, so that other threads have their turns between.
 
     Args:
       results: PNG files as bytes, or float32 [height, width, 3] pictures.
       by_rows: whether the request was so.
     """
-    values = ",".join(_file(one) if isinstance(one, bytes) else _decimals(one) for one in results)
-    name = "predictions" if by_rows else "outputs"
-    return ('{"%s": [%s]}' % (name, values)).encode("ascii")
+    yield b'{"predictions": [' if by_rows else b'{"outputs": ['
+    for index, one in enumerate(results):
+        if index:
+            yield b","
+        yield from (_file(one) if isinstance(one, bytes) else _decimals(one))
+    yield b"]}"
 
 
-def _file(content: bytes) -> str:
-    return '{"b64": "%s"}' % base64.b64encode(content).decode("ascii")
+def _file(content: bytes) -> Iterator[bytes]:
+    yield b'{"b64": "'
+    for begin in range(0, len(content), _BASE64_PIECE):
+        yield base64.b64encode(content[begin : begin + _BASE64_PIECE])
+    yield b'"}'
 
 
-def _decimals(picture: np.ndarray) -> str:
+def _decimals(picture: np.ndarray) -> Iterator[bytes]:
     """A float32 picture as JSON; nine digits tell every float32 from its neighbours."""
     row = "[%s]" % ",".join(["[%.9g,%.9g,%.9g]"] * picture.shape[1])
-    return "[%s]" % ",".join(row % tuple(line.ravel().tolist()) for line in picture)
+    for index, line in enumerate(picture):
+        yield (("," if index else "[") + row % tuple(line.ravel().tolist())).encode("ascii")
+    yield b"]"
 
 
 def status(version: int) -> Dict[str, Any]:
@@ -221,7 +215,3 @@ def _tensors(infos) -> Dict[str, Any]:
         }
         for key, info in infos.items()
     }
-
-
-def _one_line(error) -> str:
-    return str(error).split("\n")[0][:200]

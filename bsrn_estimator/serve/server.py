@@ -6,14 +6,17 @@ import signal
 import socket
 
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
 
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.serve.admission import Gate
+from bsrn_estimator.serve.connection import Connection
 
 _log = logging.getLogger(__name__)
 # Least time for the last answers to leave once the network has stopped, in seconds.
 _LAST_WORDS = 2.0
+# How long the rest of a body is read and dropped after a refusal, which the client may read only
+# when it has sent all, in seconds.
+_LINGERING = 10.0
 # How long a connection may be idle between two requests, in seconds.
 _KEEP_ALIVE = 75.0
 
@@ -39,13 +42,10 @@ def bind(host: str, port: int) -> socket.socket:
     return bound
 
 
-def _not_the_clients_fault(record: logging.LogRecord) -> bool:
-    """Whether a line of aiohttp's log is of interest: it writes one for each malformed request."""
-    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
-
-
 async def run(service_of, bound: socket.socket, gate: Gate, grace: float, on_ready) -> None:
     """Serves until SIGTERM or SIGINT; then finishes what runs, for at most `grace` seconds.
+
+    Meanwhile connections are taken, so that /healthz can say that the server ends, and no pictures.
 
     Args:
       service_of: makes the `app.Service`, with the event loop running.
@@ -56,12 +56,22 @@ async def run(service_of, bound: socket.socket, gate: Gate, grace: float, on_rea
     """
     service = service_of()
     loop = asyncio.get_event_loop()
-    logging.getLogger("aiohttp.server").addFilter(_not_the_clients_fault)
-    runner = web.AppRunner(
-        service.app(), access_log=None, auto_decompress=False, keepalive_timeout=_KEEP_ALIVE
-    )
+    runner = web.AppRunner(service.app())
     await runner.setup()
-    listener = await loop.create_server(runner.server, sock=bound, backlog=1024)
+
+    def connection() -> Connection:
+        return Connection(
+            runner.server,
+            patience=gate.limits.pace_seconds,
+            headers=service.headers,
+            loop=loop,
+            access_log=None,
+            auto_decompress=False,
+            keepalive_timeout=_KEEP_ALIVE,
+            lingering_time=min(_LINGERING, gate.limits.pace_seconds),
+        )
+
+    listener = await loop.create_server(connection, sock=bound, backlog=1024)
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
@@ -70,11 +80,11 @@ async def run(service_of, bound: socket.socket, gate: Gate, grace: float, on_rea
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.remove_signal_handler(number)  # a second signal ends the process at once
     gate.closing = True
-    listener.close()
     _log.info("stopping: %d requests in progress", gate.requests)
     ends = loop.time() + grace
     if not await gate.drained(grace):
         _log.warning("%d requests did not finish within %g seconds", gate.requests, grace)
+    listener.close()
     await loop.run_in_executor(None, service.stop)
     # Answers may still be on their way; connections without a request close at once.
     getattr(runner.server, "pre_shutdown", lambda: None)()

@@ -1,74 +1,158 @@
 "use strict";
 
+import * as server from "./requests.js";
+import * as viewer from "./viewer.js";
+
 const at = (id) => document.getElementById(id);
 const show = (id, visible) => { at(id).hidden = !visible; };
 
-/* What the server says about itself, the chosen file, and the requests in progress. */
+/* What the server says about itself; the chosen pictures; those of the last Upscale, with their
+   results; and the work in progress. */
 let about = { scales: [], body_bytes: Infinity, pixels: Infinity };
-let picture = null;
+let chosen = [];
+let batch = [];
 let running = null;
+/* The scale that somebody asked for; what is checked may be smaller, where that is too large. */
+let wanted = 0;
 
+/* An error takes the place of a result, which it would seem to speak of otherwise. */
 function sentence(text) {
   at("error").textContent = text;
   show("error", Boolean(text));
+  if (text && batch.length < 2) show("result", false);
 }
+
+/* For those who hear the page. */
+function say(text) {
+  at("said").textContent = text;
+}
+
+function bytes(count) {
+  return count < 1e6 ? Math.max(1, Math.round(count / 1e3)) + " kB" : (count / 1e6).toFixed(1) + " MB";
+}
+
+function megapixels(count) {
+  return (count / 1e6).toFixed(count < 1e7 ? 1 : 0) + " megapixels";
+}
+
+function sizeOf(picture) {
+  return picture.width + " \u00d7 " + picture.height;
+}
+
+/* Scales. */
 
 function scaleOf() {
-  const chosen = document.querySelector("input[name=scale]:checked");
-  return chosen ? Number(chosen.value) : 0;
-}
-
-function readable(bytes) {
-  return bytes < 1e6 ? Math.max(1, Math.round(bytes / 1e3)) + " kB" : (bytes / 1e6).toFixed(1) + " MB";
+  const input = document.querySelector("input[name=scale]:checked");
+  return input ? Number(input.value) : 0;
 }
 
 async function introduce() {
   try {
-    about = await (await fetch("/about")).json();
+    about = await server.about();
   } catch (error) {
     sentence("The server cannot be reached.");
     return;
   }
   at("about").textContent = "Model " + about.model + ", version " + about.version;
-  about.scales.forEach((scale, index) => {
+  for (const scale of about.scales) {
     const label = document.createElement("label");
     const input = document.createElement("input");
     const words = document.createElement("span");
     Object.assign(input, { type: "radio", name: "scale", value: scale });
-    input.checked = index === about.scales.length - 1;
+    input.addEventListener("change", () => { wanted = scale; settle(); });
     words.textContent = "\u00d7" + scale;
     label.append(input, words);
     at("scales").append(label);
-  });
+  }
+  wanted = Math.max(...about.scales);
+  settle();
+}
+
+function fits(picture, scale) {
+  return picture.width * picture.height * scale ** 2 <= about.pixels;
+}
+
+/* What speaks against sending a picture, in a sentence, or nothing. */
+function problemOf(picture) {
+  const least = Math.min(...about.scales);
+  if (picture.file.size > about.body_bytes) {
+    return "This file has " + bytes(picture.file.size) + "; the server takes "
+      + bytes(about.body_bytes) + ".";
+  }
+  if (!fits(picture, least)) {
+    return "This picture has " + megapixels(picture.width * picture.height) + "; the server gives "
+      + megapixels(about.pixels) + " at the most, so at \u00d7" + least + " it takes "
+      + megapixels(about.pixels / least ** 2) + ".";
+  }
+  return "";
+}
+
+/* Offers the scales at which the results are within the server's limit, chooses the largest of
+   them that is no larger than the wanted one, and says so. */
+function settle() {
+  const good = chosen.filter((picture) => !problemOf(picture));
+  const offered = about.scales.filter((scale) => good.every((picture) => fits(picture, scale)));
+  const best = Math.max(...offered.filter((scale) => scale <= wanted), Math.min(...offered));
+  for (const input of document.querySelectorAll("input[name=scale]")) {
+    input.disabled = !offered.includes(Number(input.value));
+    input.checked = Number(input.value) === best;
+  }
+  const too_large = about.scales.filter((scale) => !offered.includes(scale));
+  const largest = Math.max(...good.map((picture) => picture.width * picture.height));
+  at("note").textContent = too_large.length === 0 ? ""
+    : "\u00d7" + too_large[0] + " would give " + megapixels(largest * too_large[0] ** 2)
+      + "; the server gives " + megapixels(about.pixels) + " at the most. \u00d7" + best
+      + " is chosen.";
+  show("note", too_large.length > 0);
+  at("go").disabled = running !== null || good.length === 0;
 }
 
 /* Choosing. */
 
-function choose(file) {
-  if (!file) return;
+/* Width and height, 0 where the browser does not read the format: the server will say. */
+function measure(picture) {
+  return new Promise((resolve) => {
+    const image = new Image();
+    const done = () => resolve(Object.assign(picture, {
+      width: image.naturalWidth, height: image.naturalHeight,
+    }));
+    image.onload = image.onerror = done;
+    image.src = picture.url;
+  });
+}
+
+async function choose(files) {
+  const pictures = Array.from(files || [], (file) => ({
+    file, name: file.name || "picture", url: URL.createObjectURL(file), width: 0, height: 0,
+  }));
+  if (!pictures.length) return;
   sentence("");
-  picture = file;
-  at("invitation").textContent = file.name || "Picture";
-  at("chosen").textContent = readable(file.size);
-  at("go").disabled = running !== null;
-  const thumb = at("thumb");
-  URL.revokeObjectURL(thumb.src);
-  thumb.onload = () => {
-    at("chosen").textContent =
-      thumb.naturalWidth + " \u00d7 " + thumb.naturalHeight + ", " + readable(file.size);
-    thumb.hidden = false;
-  };
-  thumb.onerror = () => { thumb.hidden = true; };
-  thumb.src = URL.createObjectURL(file);
-  if (file.size > about.body_bytes) {
-    sentence("This file has " + readable(file.size) + "; the server takes "
-      + readable(about.body_bytes) + ".");
-    at("go").disabled = true;
+  for (const { url } of chosen) if (!batch.some((held) => held.url === url)) URL.revokeObjectURL(url);
+  chosen = pictures;
+  const [first] = pictures;
+  const all = bytes(pictures.reduce((sum, picture) => sum + picture.file.size, 0));
+  at("invitation").textContent = pictures.length > 1 ? pictures.length + " pictures" : first.name;
+  at("chosen").textContent = all;
+  settle();
+  await Promise.all(pictures.map(measure));
+  if (chosen !== pictures) return;
+  show("thumb", first.width > 0);
+  at("thumb").src = first.width ? first.url : "";
+  if (pictures.length === 1 && first.width) at("chosen").textContent = sizeOf(first) + ", " + all;
+  settle();
+  const problems = pictures.map(problemOf).filter(Boolean);
+  if (pictures.length === 1) sentence(problems.join(""));
+  else if (problems.length) {
+    sentence("Too large for the server: "
+      + pictures.filter(problemOf).map((picture) => picture.name).join(", ") + ".");
   }
 }
 
 function listenForFiles() {
-  at("file").addEventListener("change", (event) => choose(event.target.files[0]));
+  at("file").addEventListener("change", (event) => {
+    choose(event.target.files);
+    event.target.value = ""; /* or the same file could not be chosen again */
+  });
   const drop = at("drop");
   document.addEventListener("dragover", (event) => {
     event.preventDefault();
@@ -80,315 +164,159 @@ function listenForFiles() {
   document.addEventListener("drop", (event) => {
     event.preventDefault();
     drop.classList.remove("over");
-    choose(event.dataTransfer.files[0]);
+    choose(event.dataTransfer.files);
   });
-  document.addEventListener("paste", (event) => choose(event.clipboardData.files[0]));
+  document.addEventListener("paste", (event) => choose(event.clipboardData.files));
 }
 
-/* Asking the server. */
-
-function ticket() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
+/* Upscaling, one picture after the other. */
 
 function progress(part, words) {
   const bar = at("bar");
   if (part === null) bar.removeAttribute("value");
   else bar.value = part;
-  at("state").textContent = words;
+  at("state").textContent = running.words + words;
 }
 
-function percent(event) {
-  return Math.floor((100 * event.loaded) / event.total) + " %";
-}
-
-/* Posts the picture; `told` hears of each stage. XMLHttpRequest, as fetch tells no upload progress. */
-function post(job, query, told) {
-  const request = new XMLHttpRequest();
-  job.requests.push(request);
-  return new Promise((resolve, reject) => {
-    request.open("POST", "/upscale?" + new URLSearchParams(query));
-    request.responseType = "blob";
-    request.upload.onprogress = (event) => told("upload", event);
-    request.upload.onload = () => told("wait");
-    request.onprogress = (event) => { if (request.status === 200) told("download", event); };
-    request.onerror = () => reject(new Error("The connection to the server was lost."));
-    request.onabort = () => reject(new Error(""));
-    request.onload = async () => {
-      if (request.status === 200) {
-        resolve(request.response);
-        return;
-      }
-      const text = await request.response.text();
-      try {
-        reject(new Error(JSON.parse(text).error));
-      } catch (error) {
-        reject(new Error("The server answered with status " + request.status + "."));
-      }
-    };
-    request.send(job.file);
-  });
-}
-
-/* Asks how many tiles are done until the answer comes. */
-async function follow(job) {
-  while (job.waiting) {
-    try {
-      const answer = await fetch("/progress/" + job.id);
-      if (answer.ok && job.waiting) {
-        const { tiles, done } = await answer.json();
-        const words = done ? "Tile " + done + " of " + tiles + " done" : "Waiting for its turn";
-        progress(tiles > 1 && done ? done / tiles : null, tiles > 1 ? words : "Upscaling");
-      }
-    } catch (error) {
-      /* The request itself will say what is wrong. */
-    }
-    await new Promise((resolve) => setTimeout(resolve, 400));
+async function upscaleOne(picture, index) {
+  running.words = batch.length > 1 ? "Picture " + (index + 1) + " of " + batch.length + ": " : "";
+  picture.problem = problemOf(picture);
+  if (picture.problem) return;
+  mark(picture, "in work");
+  try {
+    const result = await server.enlarge(picture.file, picture.scale, running.requests, progress);
+    Object.assign(picture, result, { done: true });
+    const shown = batch.find((held) => held.shown);
+    if (!shown) await look(picture);
+  } catch (error) {
+    picture.done = false;
+    picture.problem = error.message || "Cancelled.";
   }
 }
 
 async function upscale(event) {
   event.preventDefault();
-  if (!picture || running) return;
-  const job = { file: picture, scale: scaleOf(), id: ticket(), requests: [], waiting: false };
-  running = job;
+  const scale = scaleOf();
+  if (!chosen.length || running || !scale) return;
+  const names = new Map();
+  batch = chosen.map((picture) => ({ ...picture, scale, saved: nameOf(picture, scale, names) }));
+  running = { requests: [], cancelled: false, words: "" };
   sentence("");
+  show("result", false);
   show("work", true);
+  list();
+  say("Upscaling");
+  /* A button that is disabled loses the focus to nowhere. */
+  const focused = document.activeElement === at("go");
+  if (focused) at("cancel").focus();
   at("go").disabled = true;
-  progress(0, "Uploading");
-  const started = performance.now();
-  let bicubic = null;
-  const askForBicubic = () => {
-    bicubic = bicubic
-      || post(job, { scale: job.scale, method: "bicubic" }, () => {}).catch(() => null);
-  };
-  try {
-    const result = await post(job, { scale: job.scale, id: job.id }, (stage, sent) => {
-      job.waiting = stage === "wait";
-      if (stage === "upload" && sent.lengthComputable) {
-        progress(sent.loaded / sent.total, "Uploading, " + percent(sent));
-      } else if (stage === "download" && sent.lengthComputable) {
-        progress(sent.loaded / sent.total, "Receiving, " + percent(sent));
-      } else if (stage === "wait") {
-        progress(null, "Upscaling");
-        askForBicubic();
-        follow(job);
-      }
-    });
-    job.waiting = false;
-    const seconds = (performance.now() - started) / 1000;
-    askForBicubic();
-    progress(null, "Enlarging for comparison");
-    await present(result, await bicubic, job, seconds);
-  } catch (error) {
-    sentence(error.message);
-  } finally {
-    job.waiting = false;
-    running = null;
-    at("go").disabled = !picture;
-    show("work", false);
+  for (const [index, picture] of batch.entries()) {
+    if (running.cancelled) picture.problem = "Cancelled.";
+    else await upscaleOne(picture, index);
+    mark(picture, picture.problem || "done");
   }
+  const { cancelled } = running;
+  const holds = at("work").contains(document.activeElement);
+  running = null;
+  show("work", false);
+  settle();
+  conclude(cancelled);
+  if (holds || (focused && document.activeElement === document.body)) {
+    (batch.some((picture) => picture.shown) ? at("stage") : at("go")).focus({ preventScroll: true });
+  }
+}
+
+/* Says how it went. */
+function conclude(cancelled) {
+  const done = batch.filter((picture) => picture.done);
+  const failed = batch.filter((picture) => !picture.done);
+  show("all", done.length > 1);
+  if (batch.length === 1 && failed.length && !cancelled) sentence(failed[0].problem);
+  else if (batch.length > 1 && failed.length && !cancelled) {
+    sentence(failed.length + " of " + batch.length + " pictures failed. "
+      + failed.map((picture) => picture.name + ": " + picture.problem).join(" "));
+  }
+  if (!done.length) say(cancelled ? "Cancelled" : "");
+  else say("Done: " + (batch.length > 1 ? done.length + " pictures" : at("facts").textContent));
+  at(at("error").hidden ? "result" : "error").scrollIntoView({ block: "nearest" });
 }
 
 function cancel() {
-  if (running) running.requests.forEach((request) => request.abort());
+  if (!running) return;
+  running.cancelled = true;
+  running.requests.forEach((request) => request.abort());
 }
 
-/* The viewer: two pictures in one place, moved and scaled together, with a border between them. */
+/* Results. */
 
-const view = { scale: 1, x: 0, y: 0, split: 0.5, width: 1, height: 1 };
-
-function load(image, blob) {
-  URL.revokeObjectURL(image.src);
-  image.src = URL.createObjectURL(blob);
-  return image.decode();
+/* photo_x4.png; of two pictures of one name the second is photo-2_x4.png. */
+function nameOf(picture, scale, names) {
+  const stem = picture.name.replace(/\.[^.]*$/, "");
+  const count = (names.get(stem) || 0) + 1;
+  names.set(stem, count);
+  return stem + (count > 1 ? "-" + count : "") + "_x" + scale + ".png";
 }
 
-async function present(result, bicubic, job, seconds) {
-  await load(at("after"), result);
-  if (bicubic) await load(at("before"), bicubic);
+/* Puts a result on the stage. */
+async function look(picture) {
+  for (const held of batch) held.shown = held === picture;
+  await viewer.present(picture.network, picture.bicubic);
   show("result", true);
   document.body.classList.remove("fresh");
-  at("stage").classList.toggle("alone", !bicubic);
-  view.width = at("after").naturalWidth;
-  view.height = at("after").naturalHeight;
-  view.split = 0.5;
-  at("facts").textContent = view.width + " \u00d7 " + view.height + ", " + readable(result.size)
-    + ", in " + seconds.toFixed(1) + " s";
-  const stem = (job.file.name || "picture").replace(/\.[^.]*$/, "");
+  const { width, height } = viewer.size();
+  at("facts").textContent = width + " \u00d7 " + height + ", " + bytes(picture.network.size)
+    + ", in " + picture.seconds.toFixed(1) + " s";
   at("download").href = at("after").src;
-  at("download").download = stem + "_x" + job.scale + ".png";
-  fit();
-  at("result").scrollIntoView({ block: "nearest" });
-}
-
-function smallest() {
-  const box = at("stage").getBoundingClientRect();
-  return Math.min(box.width / view.width, box.height / view.height);
-}
-
-function draw() {
-  const box = at("stage").getBoundingClientRect();
-  const along = (offset, room, size) =>
-    size <= room ? (room - size) / 2 : Math.min(0, Math.max(room - size, offset));
-  view.x = along(view.x, box.width, view.width * view.scale);
-  view.y = along(view.y, box.height, view.height * view.scale);
-  const pixels = view.scale * devicePixelRatio;
-  for (const image of [at("before"), at("after")]) {
-    image.style.transform =
-      "translate(" + view.x + "px," + view.y + "px) scale(" + view.scale + ")";
-    image.classList.toggle("coarse", pixels >= 1.99);
+  at("download").download = picture.saved;
+  for (const held of batch) {
+    if (held.button) held.button.setAttribute("aria-pressed", String(held.shown));
   }
-  const split = Math.round(100 * view.split);
-  at("top").style.clipPath = "inset(0 " + 100 * (1 - view.split) + "% 0 0)";
-  at("divider").style.left = 100 * view.split + "%";
-  at("divider").setAttribute("aria-valuenow", split);
-  at("divider").setAttribute("aria-valuetext", split + " percent bicubic");
-  at("level").textContent = Math.round(100 * pixels) + "\u00a0%";
-  at("stage").classList.toggle("fits", view.scale <= smallest() * 1.001);
+  viewer.fit();
 }
 
-function zoom(factor, x, y) {
-  const box = at("stage").getBoundingClientRect();
-  const centre = { x: x === undefined ? box.width / 2 : x, y: y === undefined ? box.height / 2 : y };
-  const least = Math.min(smallest(), 1 / devicePixelRatio);
-  const scale = Math.min(16, Math.max(least, view.scale * factor));
-  view.x = centre.x - ((centre.x - view.x) * scale) / view.scale;
-  view.y = centre.y - ((centre.y - view.y) * scale) / view.scale;
-  view.scale = scale;
-  draw();
-}
-
-function fit() {
-  view.scale = smallest();
-  draw();
-}
-
-function actual() {
-  zoom(1 / devicePixelRatio / view.scale);
-}
-
-function move(x, y) {
-  view.x += x;
-  view.y += y;
-  draw();
-}
-
-function setSplit(part) {
-  view.split = Math.min(1, Math.max(0, part));
-  draw();
-}
-
-function keyOnDivider(event) {
-  const step = event.shiftKey ? 0.1 : 0.02;
-  const values = {
-    ArrowLeft: view.split - step,
-    ArrowDown: view.split - step,
-    ArrowRight: view.split + step,
-    ArrowUp: view.split + step,
-    PageDown: view.split - 0.1,
-    PageUp: view.split + 0.1,
-    Home: 0,
-    End: 1,
-  };
-  if (event.key in values) {
-    event.preventDefault();
-    event.stopPropagation();
-    setSplit(values[event.key]);
+/* The pictures of a batch, to choose from; one alone needs no list. */
+function list() {
+  at("list").replaceChildren();
+  show("list", batch.length > 1);
+  show("all", false);
+  if (batch.length < 2) return;
+  for (const picture of batch) {
+    const item = document.createElement("li");
+    const button = document.createElement("button");
+    const [name, state] = [document.createElement("span"), document.createElement("small")];
+    if (picture.width) button.append(Object.assign(new Image(), { src: picture.url, alt: "" }));
+    name.textContent = picture.name;
+    button.append(name, state);
+    Object.assign(button, { type: "button", disabled: true });
+    button.addEventListener("click", () => look(picture));
+    Object.assign(picture, { button, state });
+    item.append(button);
+    at("list").append(item);
+    mark(picture, "waits");
   }
 }
 
-function keyOnStage(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
-  const actions = {
-    "+": () => zoom(1.25),
-    "=": () => zoom(1.25),
-    "-": () => zoom(0.8),
-    0: fit,
-    1: actual,
-    ArrowLeft: () => move(60, 0),
-    ArrowRight: () => move(-60, 0),
-    ArrowUp: () => move(0, 60),
-    ArrowDown: () => move(0, -60),
-  };
-  if (event.key in actions) {
-    event.preventDefault();
-    actions[event.key]();
-  }
+function mark(picture, words) {
+  if (!picture.button) return;
+  picture.state.textContent = words;
+  picture.button.disabled = !picture.done;
 }
 
-/* One pointer moves the border, where it is taken or where the picture fits, or else the picture;
-   two pointers zoom. */
-function listenToPointers() {
-  const stage = at("stage");
-  const pointers = new Map();
-  let splitting = false;
-
-  const place = (event) => {
-    const box = stage.getBoundingClientRect();
-    return { x: event.clientX - box.left, y: event.clientY - box.top };
-  };
-  const spread = () => {
-    const [a, b] = pointers.values();
-    return { length: Math.hypot(a.x - b.x, a.y - b.y), x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 };
-  };
-  const splitAt = (point) => setSplit(point.x / stage.getBoundingClientRect().width);
-
-  stage.addEventListener("pointerdown", (event) => {
-    if (event.button) return;
-    const point = place(event);
-    pointers.set(event.pointerId, point);
-    stage.setPointerCapture(event.pointerId);
-    const onDivider = event.target === at("divider");
-    if (pointers.size === 1) splitting = onDivider || stage.classList.contains("fits");
-    if (splitting && !stage.classList.contains("alone")) {
-      event.preventDefault();
-      at("divider").focus({ preventScroll: true });
-      splitAt(point);
-    } else {
-      stage.classList.add("held");
-    }
-  });
-  stage.addEventListener("pointermove", (event) => {
-    if (!pointers.has(event.pointerId)) return;
-    const before = pointers.get(event.pointerId);
-    const point = place(event);
-    if (pointers.size === 2) {
-      const old = spread();
-      pointers.set(event.pointerId, point);
-      const now = spread();
-      move(now.x - old.x, now.y - old.y);
-      if (old.length > 0) zoom(now.length / old.length, now.x, now.y);
-      splitting = false;
-      return;
-    }
-    pointers.set(event.pointerId, point);
-    if (splitting) splitAt(point);
-    else move(point.x - before.x, point.y - before.y);
-  });
-  const release = (event) => {
-    pointers.delete(event.pointerId);
-    if (!pointers.size) stage.classList.remove("held");
-  };
-  stage.addEventListener("pointerup", release);
-  stage.addEventListener("pointercancel", release);
-  stage.addEventListener("wheel", (event) => {
-    event.preventDefault();
-    const point = place(event);
-    zoom(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.0015)), point.x, point.y);
-  }, { passive: false });
+/* One after the other: a browser asks once whether a page may save several files. */
+async function saveAll() {
+  for (const picture of batch.filter((held) => held.done)) {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(picture.network);
+    link.download = picture.saved;
+    link.click();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+  }
 }
 
 at("form").addEventListener("submit", upscale);
 at("cancel").addEventListener("click", cancel);
-at("smaller").addEventListener("click", () => zoom(0.8));
-at("larger").addEventListener("click", () => zoom(1.25));
-at("fit").addEventListener("click", fit);
-at("actual").addEventListener("click", actual);
-at("divider").addEventListener("keydown", keyOnDivider);
-at("stage").addEventListener("keydown", keyOnStage);
-window.addEventListener("resize", () => { if (!at("result").hidden) draw(); });
+at("all").addEventListener("click", saveAll);
 listenForFiles();
-listenToPointers();
+viewer.listen();
 introduce();

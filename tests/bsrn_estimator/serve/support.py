@@ -1,16 +1,21 @@
 """A tiny exported network, server processes that answer with it, and what they should answer."""
 
+import base64
 import contextlib
 import io
 import json
 import os
 import re
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import tempfile
 import urllib.error
 import urllib.request
+import zlib
+from urllib.parse import urlsplit
 
 import numpy as np
 from PIL import Image
@@ -20,6 +25,7 @@ from bsrn_estimator.export import saved_model
 from bsrn_estimator.networks.bsrn import Bsrn
 from tests.conftest import ROOT
 
+PREDICT = "/v1/models/bsrn:predict"
 NETWORK = Bsrn(scales=(2, 3), conv_features=3, state_features=2, recursions=2)
 
 
@@ -73,6 +79,22 @@ def file_of(picture: np.ndarray, name: str = "PNG", **options) -> bytes:
     file = io.BytesIO()
     Image.fromarray(picture).save(file, name, **options)
     return file.getvalue()
+
+
+def b64(file: bytes):
+    return {"b64": base64.b64encode(file).decode()}
+
+
+def chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def bomb(side: int, rows: int = None) -> bytes:
+    """A PNG of one bit a pixel, small, and large once decoded; whole unless `rows` cuts it."""
+    header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
+    packed = zlib.compress(bytes((rows or side) * (1 + (side + 7) // 8)), 9)
+    parts = (chunk(b"IHDR", header), chunk(b"IDAT", packed), chunk(b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
 def pixels(file: bytes) -> np.ndarray:
@@ -153,3 +175,18 @@ def running(*flags: str):
         yield server
     finally:
         server.close()
+
+
+def raw(server, content: bytes, half_closed: bool = True) -> bytes:
+    """What the server answers to these bytes on a connection of their own, until it closes it."""
+    address = urlsplit(server.url)
+    with socket.create_connection((address.hostname, address.port), timeout=20) as connection:
+        connection.sendall(content)
+        if half_closed:
+            connection.shutdown(socket.SHUT_WR)
+        parts = []
+        while True:
+            part = connection.recv(65536)
+            if not part:
+                return b"".join(parts)
+            parts.append(part)

@@ -1,13 +1,20 @@
 """The flags: what is wrong is one line and status 2, before TensorFlow does much."""
 
 import os
+import pathlib
+import re
+import shutil
 import socket
+import subprocess
+import sys
 
 import pytest
 
 from bsrn_estimator.errors import UserError
+from bsrn_estimator.export import about
 from bsrn_estimator.serve import command, model, server
 from tests.bsrn_estimator.serve.support import file_of, random_picture
+from tests.conftest import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -55,8 +62,53 @@ def test_a_tile_that_leaves_nothing(capsys, export):
     assert "--tile" in line
 
 
+def test_scales_that_the_network_of_the_project_has_not(capsys):
+    line = error_of(capsys, "--port=0", "--scales=5")
+    assert "--scales=5: --model=pretrained holds" in line
+
+
 @pytest.mark.parametrize(
-    "flag", ["--max_queue=0", "--timeout=-1", "--port=99999", "--max_pixels=x", "--modle=x"]
+    "text", ["[" * 100000, '{"step": "x"}', "[]", "{", "\udcff"], ids=lambda text: text[:9]
+)
+def test_an_export_that_does_not_describe_itself(capsys, export, tmp_path, text):
+    folder = tmp_path / "1"
+    shutil.copytree(export, str(folder))
+    pathlib.Path(about.path_of(str(folder))).write_bytes(text.encode("utf-8", "surrogateescape"))
+    line = error_of(capsys, "--port=0", "--model=" + str(folder))
+    assert "export.json" in line and len(line) < 500
+
+
+def test_what_is_not_installed_is_named(capsys, monkeypatch):
+    monkeypatch.setattr(command, "_NEEDED", ("aiohttp", "no_such_package"))
+    assert "pip install no_such_package" in error_of(capsys, "--port=0")
+
+
+def test_the_command_of_the_package_is_this_one():
+    text = (ROOT / "pyproject.toml").read_text()
+    module, name = re.search(r'^bsrn-serve = "(.+):(.+)"$', text, re.M).groups()
+    code = "import sys; sys.argv[0] = 'bsrn-serve'; from %s import %s; %s()" % (module, name, name)
+    for arguments, status, word in ((["--help"], 0, "usage: bsrn-serve "), (["--po"], 2, "--po")):
+        ended = subprocess.run(
+            [sys.executable, "-c", code] + arguments,
+            cwd=str(ROOT),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        assert ended.returncode == status and word in ended.stdout.decode()
+
+
+@pytest.mark.parametrize(
+    "flag",
+    [
+        "--patience=0",
+        "--cors=example.org",
+        "--cors=http://a.b/path",
+        "--max_queue=0",
+        "--timeout=-1",
+        "--port=99999",
+        "--max_pixels=x",
+        "--modle=x",
+    ],
 )
 def test_flags_that_make_no_sense(capsys, flag):
     with pytest.raises(SystemExit) as ended:
@@ -110,5 +162,5 @@ def test_help_names_every_flag(capsys):
         command.main(["--help"])
     assert ended.value.code == 0
     text = capsys.readouterr().out
-    for flag in ("--model", "--port", "--host", "--max_pixels", "--max_queue", "--grace"):
-        assert flag in text
+    for flag in "model port host max_pixels max_queue grace patience cors".split():
+        assert "--" + flag in text

@@ -2,173 +2,47 @@
 
 import asyncio
 import base64
-import io
+import gzip
 import json
-import socket
-import struct
-import zlib
-from urllib.parse import urlsplit
 
 import aiohttp
-import cv2
 import hypothesis
 import numpy as np
 import pytest
 from hypothesis import strategies
-from PIL import Image, ImageCms
 
-from bsrn_estimator.pictures.imresize import enlarge
-from tests.bsrn_estimator.serve.support import file_of, pixels, random_picture, running, same
-
-PREDICT = "/v1/models/bsrn:predict"
-PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-
-
-def b64(file: bytes):
-    return {"b64": base64.b64encode(file).decode()}
-
-
-def predict(server, request, path=PREDICT):
-    status, _, body = server.ask(path, json.dumps(request).encode())
-    return status, json.loads(body.decode())
+from tests.bsrn_estimator.serve.support import (
+    PREDICT,
+    b64,
+    bomb,
+    file_of,
+    pixels,
+    random_picture,
+    raw,
+    running,
+    same,
+)
 
 
-def test_upscale_answers_with_the_networks_picture(server, expected):
-    lr = random_picture(1, 13, 17)
-    status, headers, body = server.ask("/upscale?scale=3", file_of(lr))
-    assert (status, headers["Content-Type"]) == (200, "image/png")
-    assert "network;dur=" in headers["Server-Timing"]
-    assert same(pixels(body), expected.uint8(lr, 3))
+def test_what_is_no_http_is_refused_in_json(server):
+    for content in (b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\nno colon\r\n\r\n"):
+        head, _, body = raw(server, content, half_closed=False).partition(b"\r\n\r\n")
+        assert b" 400 " in head.split(b"\r\n")[0] and b"Content-Security-Policy" in head
+        assert "HTTP" in json.loads(body.decode())["error"]
+    assert "Traceback" not in server.log()
 
 
-def test_upscale_takes_each_format_and_gives_each(server, expected):
-    lr = random_picture(2, 9, 12)
-    for name, options in (("BMP", {}), ("TIFF", {}), ("WEBP", {"lossless": True})):
-        body = server.ask("/upscale?scale=2&format=webp", file_of(lr, name, **options))[2]
-        assert body[8:12] == b"WEBP"
-        assert same(pixels(body), expected.uint8(lr, 2))
-    jpeg = file_of(lr, "JPEG")
-    status, headers, body = server.ask("/upscale?scale=2&format=jpeg", jpeg)
-    assert (status, headers["Content-Type"]) == (200, "image/jpeg")
-    assert pixels(body).shape == (18, 24, 3)
-
-
-def test_upscale_of_many_tiles_is_the_untiled_picture(server, expected):
-    lr = random_picture(3, 150, 131)
-    body = server.ask("/upscale?scale=2", file_of(lr))[2]
-    assert same(pixels(body), expected.uint8(lr, 2))
-
-
-def test_upscale_keeps_grey_alpha_depth_and_profile(server, expected):
-    lr = random_picture(12, 8, 9)
-    grey = np.repeat(lr[..., :1], 3, axis=2)
-    for colours, of in ((lr, lr), (lr[..., 0], grey)):
-        body = server.ask("/upscale?scale=2", file_of(colours, icc_profile=PROFILE))[2]
-        wanted = expected.rgb(of, 2)
-        if colours.ndim == 2:
-            wanted = wanted @ [0.299, 0.587, 0.114]
-        assert same(pixels(body), np.rint(wanted))
-    alpha = np.dstack([lr, lr[..., :1]])
-    for encoding in ("png", "webp"):
-        body = server.ask("/upscale?scale=2&format=" + encoding, file_of(alpha))[2]
-        got = pixels(body)
-        np.testing.assert_array_equal(got[..., 3], enlarge(lr[..., 0], 2))
-        visible = got[..., 3] > 0
-        assert same(got[visible][:, :3], expected.uint8(lr, 2)[visible])
-    wide = cv2.imencode(".png", lr[..., ::-1].astype(np.uint16) * 257)[1].tobytes()
-    body = server.ask("/upscale?scale=2", wide)[2]
-    got = cv2.imdecode(np.frombuffer(body, np.uint8), cv2.IMREAD_UNCHANGED)[..., ::-1]
-    np.testing.assert_allclose(got, expected.rgb(lr, 2) * 257, atol=2)
-
-
-def test_upscale_keeps_the_colour_profile_and_applies_the_orientation(server, expected):
-    lr = random_picture(13, 8, 9)
-    body = server.ask("/upscale?scale=2", file_of(lr, icc_profile=PROFILE))[2]
-    with Image.open(io.BytesIO(body)) as picture:
-        assert picture.info["icc_profile"] == PROFILE
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    body = server.ask("/upscale?scale=2", file_of(lr, exif=exif.tobytes()))[2]
-    assert same(pixels(body), expected.uint8(np.rot90(lr, -1), 2))
-
-
-def test_bicubic_is_that_of_the_data_tools(server):
-    lr = random_picture(4, 21, 290)
-    body = server.ask("/upscale?scale=3&method=bicubic", file_of(lr))[2]
-    np.testing.assert_array_equal(pixels(body), enlarge(lr, 3))
-
-
-def test_predict_takes_and_gives_decimals_by_rows_and_by_columns(server, expected):
-    lr = [random_picture(seed, 5, 7) for seed in (5, 6)]
-    values = [picture.tolist() for picture in lr]
-    wanted = [expected.rgb(picture, 2) for picture in lr]
-    asked = {"signature_name": "x2_rgb", "instances": values}
-    for request in (
-        asked,
-        dict(asked, instances=[{"lr": value} for value in values]),
-        {"signature_name": "x2_rgb", "inputs": values},
-        {"signature_name": "x2_rgb", "inputs": {"lr": values}},
-    ):
-        status, answer = predict(server, request)
-        (name,) = answer
-        assert (status, name) == (200, "predictions" if "instances" in request else "outputs")
-        np.testing.assert_allclose(answer[name], wanted, atol=1e-3)
-
-
-def test_predict_takes_and_gives_bytes(server, expected):
-    files = [file_of(random_picture(7, 6, 8)), file_of(random_picture(8, 30, 4), "JPEG")]
-    encoded = [b64(file) for file in files]
-    wanted = [expected.png(file, 2) for file in files]
-    for instances in (encoded, [{"bytes": one} for one in encoded]):
-        status, answer = predict(server, {"signature_name": "x2_bytes", "instances": instances})
-        assert status == 200
-        for got, picture in zip(answer["predictions"], wanted):
-            assert same(pixels(base64.b64decode(got["b64"])), picture)
-
-
-def test_predict_without_a_signature_takes_the_default(server, expected):
-    file = file_of(random_picture(9, 6, 8))
-    status, answer = predict(
-        server, {"inputs": {"bytes": [b64(file)]}}, "/v1/models/bsrn/versions/7:predict"
-    )
-    assert status == 200
-    (got,) = answer["outputs"]
-    assert same(pixels(base64.b64decode(got["b64"])), expected.png(file, 3))
-
-
-def test_status_and_metadata_have_the_form_of_tensorflow_serving(server):
-    for path in ("/v1/models/bsrn", "/v1/models/bsrn/versions/7"):
-        status, _, body = server.ask(path)
-        assert json.loads(body.decode()) == {
-            "model_version_status": [
-                {
-                    "version": "7",
-                    "state": "AVAILABLE",
-                    "status": {"error_code": "OK", "error_message": ""},
-                }
-            ]
-        }
-    answer = json.loads(server.ask("/v1/models/bsrn/metadata")[2].decode())
-    assert answer["model_spec"] == {"name": "bsrn", "signature_name": "", "version": "7"}
-    held = answer["metadata"]["signature_def"]["signature_def"]
-    assert set(held) == {"x2_rgb", "x2_bytes", "x3_rgb", "x3_bytes", "serving_default"}
-    lr = held["x3_rgb"]["inputs"]["lr"]
-    assert lr["dtype"] == "DT_FLOAT"
-    assert [dim["size"] for dim in lr["tensor_shape"]["dim"]] == ["-1", "-1", "-1", "3"]
-    assert held["x2_bytes"]["outputs"]["png_bytes"]["dtype"] == "DT_STRING"
-    assert held["x2_bytes"]["method_name"] == "tensorflow/serving/predict"
-
-
-def chunk(name: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-
-def bomb(side: int, rows: int = None) -> bytes:
-    """A PNG of one bit a pixel, small, and large once decoded; whole unless `rows` cuts it."""
-    header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
-    packed = zlib.compress(bytes((rows or side) * (1 + (side + 7) // 8)), 9)
-    parts = (chunk(b"IHDR", header), chunk(b"IDAT", packed), chunk(b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+def test_other_sites_may_not_ask_unless_they_are_named(server, export):
+    assert server.ask("/upscale?scale=2", GOOD)[1]["Access-Control-Allow-Origin"] is None
+    assert server.refused("/upscale", method="OPTIONS")[0] == 405
+    with running("--model=" + export, "--cors=https://example.org") as open_server:
+        for path, body in (("/upscale?scale=2", GOOD), ("/upscale?scale=9", GOOD), ("/", None)):
+            headers = open_server.ask(path, body)[1]
+            assert headers["Access-Control-Allow-Origin"] == "https://example.org"
+            assert headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+        status, headers, _ = open_server.ask(PREDICT, method="OPTIONS")
+        assert status == 204 and "POST" in headers["Access-Control-Allow-Methods"]
+        assert "Content-Type" in headers["Access-Control-Allow-Headers"]
 
 
 GOOD = file_of(random_picture(10, 6, 7))
@@ -199,17 +73,40 @@ GOOD = file_of(random_picture(10, 6, 7))
         (PREDICT, b'{"signature_name": "x2_rgb", "instances": [1, [2]]}', 400, "shape"),
         (PREDICT, b'{"signature_name": "x2_rgb", "instances": []}', 400, "instances"),
         (PREDICT, b'{"signature_name": "x2_rgb", "instances": [[[["1", 2, 3]]]]}', 400, "numbers"),
-        (PREDICT, b'{"signature_name": "x2_rgb", "instances": [[[[1e999, 2, 3]]]]}', 400, "finite"),
+        (
+            PREDICT,
+            b'{"signature_name": "x2_rgb", "instances": [[[[1e999, 2, 3]]]]}',
+            400,
+            "overflow",
+        ),
+        (PREDICT, b'{"signature_name": "x2_rgb", "instances": [[[[1e99, 2, 3]]]]}', 400, "finite"),
+        (PREDICT, b'{"instances": [[[[1, 2, 3]]]]}', 400, "b64"),
+        (PREDICT, b'{"signature_name": "x2_rgb", "instances": [{"b64": ""}]}', 400, "numbers"),
+        (PREDICT, b'{"instances": [{"b64": ""}, [[[1, 2, 3]]]]}', 400, "not both"),
+        (PREDICT, b'{"instances": [{"lr": {"b64": ""}}]}', 400, '"bytes"'),
+        (PREDICT, b'{"instances": [{"b64": "", "a": 1}]}', 400, "nothing beside"),
+        (PREDICT, b'{"inputs": {"bytes": [{"b64": ""}], "a": 1}}', 400, '"a" is none'),
+        (PREDICT, b'{"instances": [{}]}', 400, "{}"),
+        (PREDICT, b'{"inputs": {"b64": ""}}', 400, "list"),
+        (PREDICT, b'{"instances": [[[[1, 2, 3]], [[1, 2, 3], [4, 5, 6]]]]}', 400, "alike"),
+        (PREDICT, b'{"instances": [[[[1, 2, 3, 4]]]]}', 400, "shape"),
+        (PREDICT, b'{"instances": [[[]]]}', 400, "shape"),
+        (PREDICT, b'{"instances": [[[[true, 2, 3]]]]}', 400, "numbers"),
+        (PREDICT, b'{"inputs": [[[[1, 2, 3]]]]} {', 400, "JSON"),
+        (PREDICT, b"\xff{}", 400, "JSON"),
+        (PREDICT, b"", 400, "JSON"),
+        (PREDICT, b"[]", 400, "object"),
         (PREDICT, b'{"instances": [{"b64": "%"}]}', 400, "base64"),
         (PREDICT, b'{"instances": [{"b64": "aGVsbG8="}]}', 400, "neither a PNG nor a JPEG"),
-        (PREDICT, b'{"instances": [1], "inputs": [1]}', 400, "one of"),
+        (PREDICT, b'{"instances": [{"b64": ""}], "inputs": [1]}', 400, "one of"),
         (PREDICT, json.dumps({"instances": [b64(bomb(9000))]}).encode(), 413, "pixels"),
         (PREDICT, json.dumps({"instances": [b64(b"")] * 257}).encode(), 413, "256"),
         ("/v1/models/other:predict", b"{}", 404, "other"),
         ("/v1/models/bsrn/versions/8:predict", b"{}", 404, "8"),
         ("/v1/models/other", None, 404, "other"),
         ("/nothing", None, 404, "nothing"),
-        ("/upscale", None, 405, "GET"),
+        ("/upscale", None, 405, "curl --data-binary"),
+        ("/about", GOOD, 405, "it takes GET"),
     ],
 )
 def test_refusals_have_a_status_and_a_sentence(server, path, body, status, word):
@@ -218,8 +115,14 @@ def test_refusals_have_a_status_and_a_sentence(server, path, body, status, word)
 
 
 def test_compressed_and_endless_bodies_are_refused(server):
-    headers = {"Content-Encoding": "gzip"}
-    assert server.refused("/upscale?scale=2", GOOD, headers=headers)[0] == 415
+    for encoding, body, status in (
+        ("br", GOOD, 415),
+        ("gzip", GOOD, 400),
+        ("gzip", gzip.compress(GOOD)[:-9], 400),
+        ("gzip", gzip.compress(bytes(2**20 + 1)), 413),
+    ):
+        headers = {"Content-Encoding": encoding}
+        assert server.refused("/upscale?scale=2", body, headers=headers)[0] == status
     endless = (bytes(2**16) for _ in range(64))
     headers = {"Transfer-Encoding": "chunked"}
     assert server.refused("/upscale?scale=2", endless, headers=headers)[0] == 413
@@ -292,6 +195,12 @@ def test_metrics_and_health(server):
         "bsrn_pixels_in_progress 0.0",
         'bsrn_result_pixels_total{scale="2"}',
         "bsrn_batch_tiles_count",
+        "bsrn_arriving_bytes 0.0",
+        'bsrn_model_info{name="bsrn",scales="2,3",version="7"} 1.0',
+        "process_resident_memory_bytes",
+        "process_open_fds",
+        "python_gc_collections_total",
+        "python_info{",
     ):
         assert line in text
     assert "no-such" not in text
@@ -302,26 +211,12 @@ def test_the_page_forbids_everything_from_elsewhere(server):
     assert status == 200 and body.startswith(b"<!doctype html>")
     assert headers["Content-Security-Policy"].startswith("default-src 'none'; script-src 'self'")
     assert "unsafe" not in headers["Content-Security-Policy"]
-    for path in ("/page.css", "/page.js", "/favicon.svg"):
+    for path in ("/page.css", "/page.js", "/requests.js", "/viewer.js", "/favicon.svg"):
         status, headers, body = server.ask(path)
         assert status == 200 and headers["X-Content-Type-Options"] == "nosniff"
         assert b"http" not in body.replace(b"http://www.w3.org/2000/svg", b"").lower().replace(
             b"xmlhttprequest", b""
         )
-
-
-def raw(server, content: bytes) -> bytes:
-    """What the server answers to these bytes on a connection of their own."""
-    address = urlsplit(server.url)
-    with socket.create_connection((address.hostname, address.port), timeout=20) as connection:
-        connection.sendall(content)
-        connection.shutdown(socket.SHUT_WR)
-        parts = []
-        while True:
-            part = connection.recv(65536)
-            if not part:
-                return b"".join(parts)
-            parts.append(part)
 
 
 JSON = strategies.recursive(

@@ -80,22 +80,41 @@ class Browser:
         source = {"type": "pointer", "id": pointer, "parameters": {"pointerType": pointer}}
         self._call("POST", "/actions", actions=[dict(source, actions=actions)])
 
+    def press(self, *keys: str) -> None:
+        """Presses keys together where the focus is, and lets go in the opposite order."""
+        actions = [{"type": "keyDown", "value": key} for key in keys]
+        actions += [{"type": "keyUp", "value": key} for key in reversed(keys)]
+        source = {"type": "key", "id": "keyboard", "actions": actions}
+        self._call("POST", "/actions", actions=[source])
+
+    def drop(self, paths, x: int, y: int) -> None:
+        """Drags files from outside over the page and drops them."""
+        data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
+        for kind in ("dragEnter", "dragOver", "drop"):
+            self._developer("Input.dispatchDragEvent", type=kind, x=x, y=y, data=data)
+
+    def grant(self, *permissions: str) -> None:
+        """Grants permissions that a person would be asked for."""
+        self._developer("Browser.grantPermissions", permissions=list(permissions))
+
+    def download_to(self, folder: str) -> None:
+        """Lets the page save files, in `folder`."""
+        self._developer("Browser.setDownloadBehavior", behavior="allow", downloadPath=folder)
+
+    def _developer(self, command: str, **parameters) -> None:
+        """A command of the Chrome DevTools Protocol."""
+        self._call("POST", "/goog/cdp/execute", cmd=command, params=parameters)
+
     def screenshot(self, path: str) -> None:
         with open(path, "wb") as file:
             file.write(base64.b64decode(self._call("GET", "/screenshot")))
 
     def emulate(self, **parameters) -> None:
-        self._call(
-            "POST", "/goog/cdp/execute", cmd="Emulation.setDeviceMetricsOverride", params=parameters
-        )
+        self._developer("Emulation.setDeviceMetricsOverride", **parameters)
 
     def emulate_dark(self) -> None:
-        self._call(
-            "POST",
-            "/goog/cdp/execute",
-            cmd="Emulation.setEmulatedMedia",
-            params={"features": [{"name": "prefers-color-scheme", "value": "dark"}]},
-        )
+        dark = {"name": "prefers-color-scheme", "value": "dark"}
+        self._developer("Emulation.setEmulatedMedia", features=[dark])
 
     def errors(self) -> list:
         """What the console has seen go wrong."""
