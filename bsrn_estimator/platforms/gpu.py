@@ -58,5 +58,5 @@ class GpuPlatform(Platform):
 
     def wrap_optimizer(self, optimizer):
         if self._mixed_precision:
-            return tf.train.experimental.enable_mixed_precision_graph_rewrite(optimizer)
+            return tf.mixed_precision.enable_mixed_precision_graph_rewrite(optimizer)
         return optimizer
