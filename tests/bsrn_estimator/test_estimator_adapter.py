@@ -20,9 +20,8 @@ def python(code: str, **options) -> "subprocess.CompletedProcess":
     """Runs Python code in a process of its own."""
     return subprocess.run(
         [sys.executable, "-c", code],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        universal_newlines=True,
+        capture_output=True,
+        text=True,
         **options,
     )
 

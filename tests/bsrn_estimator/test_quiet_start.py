@@ -18,9 +18,8 @@ def run(code: str, **environment):
     """Runs code in a process of its own; returns the exit status and what was on stderr."""
     process = subprocess.run(
         [sys.executable, "-c", code],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        universal_newlines=True,
+        capture_output=True,
+        text=True,
         env=dict(os.environ, **environment),
     )
     return process.returncode, process.stderr
@@ -85,9 +84,7 @@ def test_the_start_of_tensorflow_says_nothing():
         "with tf.Session() as session: session.run(tf.constant(1.0) + 2)\n"
     )
     clean = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
-    process = subprocess.run(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=clean
-    )
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, env=clean)
     assert (process.returncode, process.stdout, process.stderr) == (0, b"", b"")
 
 
