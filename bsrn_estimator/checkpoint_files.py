@@ -104,7 +104,7 @@ def damage(prefix: str) -> Optional[str]:
         for name in reader.get_variable_to_shape_map():
             reader.get_tensor(name)
     except (tf.errors.OpError, OSError, RuntimeError, ValueError, LookupError) as error:
-        # TensorFlow 2.15 says "out of range", among others, by Python's own exceptions.
+        # TensorFlow 2 says "out of range", among others, by Python's own exceptions.
         sentence = str(error).strip().splitlines() or [type(error).__name__]
         return sentence[0][:160]
     return None
@@ -130,5 +130,9 @@ def adopt_newest_whole(model_dir: str) -> Optional[str]:
     if state is None or os.path.basename(state.model_checkpoint_path) != os.path.basename(newest):
         older = checkpoints_in(model_dir)
         older = older[older.index(newest) :]
-        tf.train.update_checkpoint_state(model_dir, newest, older[::-1])
+        state = tf.train.generate_checkpoint_state_proto(model_dir, newest, older[::-1])
+        path = os.path.join(model_dir, "checkpoint")
+        with open(path + ".incomplete", "w") as file:
+            file.write(str(state))
+        os.replace(path + ".incomplete", path)
     return newest

@@ -64,7 +64,7 @@ def _define_run() -> None:
     flags.DEFINE_boolean(
         "mixed_precision",
         False,
-        "TensorFlow 2.15: convolutions in float16 on GPUs, in bfloat16 on CPUs that have it",
+        "TensorFlow 2.21: convolutions in float16 on GPUs, in bfloat16 on CPUs that have it",
     )
     flags.DEFINE_integer(
         "threads", 0, "CPU threads; 0 for all; 1 makes runs equal to the bit", lower_bound=0

@@ -311,7 +311,9 @@ main() {
         install --no-deps --no-build-isolation --editable .
         printf '%s\n' "$project" >"$folder/project"
     fi
-    if [ -L .venv ] || [ ! -e .venv ]; then ln -sfn "$folder" .venv; fi
+    if [ ! -e .venv ] || { [ -L .venv ] && [ "$(readlink .venv)" != "$folder" ]; }; then
+        ln -sfn "$folder" .venv
+    fi
     echo "$folder"
 }
 

@@ -25,7 +25,9 @@ case "$*" in
     *) exit 3 ;;
 esac
 """
-TOOLS = "bash cat cksum cut dirname env flock grep ln mkdir cp rm sed sleep sort tail touch tr"
+TOOLS = (
+    "bash cat cksum cut dirname env flock grep ln mkdir cp readlink rm sed sleep sort tail touch tr"
+)
 
 
 @pytest.fixture
