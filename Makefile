@@ -1,15 +1,16 @@
 # make setup | demo | test | lint, each from a bare clone; see scripts/setup.sh for how the
 # environment is chosen and built.
 #
-#   RUNTIME=tf1|tf2   Python 3.7 with TensorFlow 1.15.0, or Python 3.9 to 3.11 with 2.15.1
+#   RUNTIME=tf1|tf2   Python 3.7 with TensorFlow 1.15.0, or Python 3.10 to 3.13 with 2.21.0
 #                     (default: tf1 where this machine has a Python 3.7, else tf2)
-#   PYTHON=...        the interpreter to use instead of searching for one
+#   PYTHON=...        the interpreter to use instead of searching for one (REBUILD=1 where the
+#                     environment was built with another)
 #   WITH="tfds gpu"   add-on locks of requirements/ to install too
 #   PYTEST_ARGS=...   passed on to pytest, such as PYTEST_ARGS="tests/data_tools -k resize"
 
 RUNTIME ?= auto
 PYTEST_ARGS ?=
-export PYTHON
+export PYTHON REBUILD
 ifneq ($(origin WITH), undefined)
 export WITH
 endif
@@ -27,7 +28,7 @@ help:
 	@echo "make lint     ruff: rules and format; mypy: types"
 	@echo "make format   rewrite the sources in the format that lint asks for"
 	@echo "make clean    remove the environments and what the demo wrote"
-	@echo "RUNTIME=tf1|tf2 chooses TensorFlow 1.15.0 (Python 3.7) or 2.15.1 (Python 3.9 to 3.11)."
+	@echo "RUNTIME=tf1|tf2 chooses TensorFlow 1.15.0 (Python 3.7) or 2.21.0 (Python 3.10 to 3.13)."
 
 setup:
 	@$(ENVIRONMENT); echo "ready: $$env ($$($$env/bin/python -V), TensorFlow" \

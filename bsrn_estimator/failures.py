@@ -87,7 +87,7 @@ def sentence_of(error: Exception) -> Optional[str]:
 
 @contextlib.contextmanager
 def _quiet_event_thread():
-    """Hides the traceback of TensorFlow 2.15's event thread, whose error flush() raises again."""
+    """Hides the traceback of TensorFlow 2's event thread, whose error flush() raises again."""
     former = getattr(threading, "excepthook", None)
     if former is None:
         yield

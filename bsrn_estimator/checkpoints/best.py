@@ -8,6 +8,7 @@ import shutil
 from typing import Any, Dict
 
 from bsrn_estimator import files
+from bsrn_estimator.checkpoints import files as checkpoint_files
 from bsrn_estimator.checkpoints.config_file import Config
 from bsrn_estimator.errors import UserError
 
@@ -56,8 +57,7 @@ def keep_if_best(model_dir: str, checkpoint: str, metrics: Dict[str, Any], confi
     for path in glob.glob(glob.escape(checkpoint) + ".*"):
         shutil.copy(path, aside)
     name = os.path.basename(checkpoint)
-    with open(os.path.join(aside, "checkpoint"), "w") as file:
-        file.write('model_checkpoint_path: "%s"\nall_model_checkpoint_paths: "%s"\n' % (name, name))
+    checkpoint_files.write_state(aside, name, [name])
     config.save(aside)
     files.write_json(
         os.path.join(aside, _RECORD),

@@ -5,8 +5,9 @@ import os
 import re
 import shutil
 import sys
-from typing import List, Optional
+from typing import List, Optional, Sequence
 
+from bsrn_estimator import files
 from bsrn_estimator.checkpoints import PRETRAINED
 from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import UserError
@@ -105,7 +106,7 @@ def damage(prefix: str) -> Optional[str]:
         for name in reader.get_variable_to_shape_map():
             reader.get_tensor(name)
     except (tf.errors.OpError, OSError, RuntimeError, ValueError, LookupError) as error:
-        # TensorFlow 2.15 says "out of range", among others, by Python's own exceptions.
+        # TensorFlow 2 says "out of range", among others, by Python's own exceptions.
         sentence = str(error).strip().splitlines() or [type(error).__name__]
         return sentence[0][:160]
     return None
@@ -128,11 +129,36 @@ def adopt_newest_whole(model_dir: str) -> Optional[str]:
     except ValueError:
         # It names no checkpoint, or is not text.
         state = None
-    if state is None or os.path.basename(state.model_checkpoint_path) != os.path.basename(newest):
-        older = checkpoints_in(model_dir)
-        older = older[older.index(newest) :]
-        tf.train.update_checkpoint_state(model_dir, newest, older[::-1])
+    older = checkpoints_in(model_dir)
+    older = older[older.index(newest) :]
+    if state is None or not _names(state, newest):
+        write_state(model_dir, newest, older)
     return newest
+
+
+def _names(state, newest: str) -> bool:
+    """Whether the file `checkpoint` names `newest`, and nothing outside of its folder."""
+    folder = os.path.realpath(os.path.dirname(newest))
+    named = [state.model_checkpoint_path] + list(state.all_model_checkpoint_paths)
+    inside = all(os.path.realpath(os.path.dirname(path)) == folder for path in named)
+    return inside and os.path.basename(named[0]) == os.path.basename(newest)
+
+
+def write_state(folder: str, newest: str, newest_first: Sequence[str]) -> None:
+    """Writes the file `checkpoint`, which says what an Estimator goes on from.
+
+    It names checkpoints by their names alone, so that a folder that is copied or moved names its
+    own.
+
+    Args:
+      folder: the folder of the checkpoints.
+      newest: path prefix of the one to go on from.
+      newest_first: those that rotation will remove in time, `newest` among them.
+    """
+    names = [os.path.basename(path) for path in reversed(newest_first)]
+    state = tf.train.generate_checkpoint_state_proto(os.curdir, os.path.basename(newest), names)
+    with files.written_whole(os.path.join(folder, "checkpoint")) as file:
+        file.write(str(state))
 
 
 def checkpoint_of(model_dir: str, step: int) -> str:

@@ -10,7 +10,7 @@ from typing import Callable, Dict, Optional, Sequence, Tuple
 
 import numpy as np
 
-from bsrn_estimator.compat import tf
+from bsrn_estimator.compat import choose_from_datasets, python_function, tf
 from bsrn_estimator.config import Recipe
 from bsrn_estimator.data import augmentation, parsing, sampling
 from bsrn_estimator.data.reader import CorruptRecords, RecordReader
@@ -186,12 +186,12 @@ def _random(
 
     @_as_it_stands
     def choice(step: tf.Tensor) -> tf.Tensor:
-        index = tf.py_func(choose, [step], tf.int64, stateful=False)
+        index = python_function(choose, [step], tf.int64, stateful=False)
         index.set_shape([])
         return index
 
     # Batches, not patches, are chosen: within a scale all shapes are static.
-    return tf.data.experimental.choose_from_datasets(
+    return choose_from_datasets(
         [labelled(scale) for scale in scales],
         tf.data.Dataset.range(start_step, _FOREVER).map(choice),
     )
@@ -292,14 +292,14 @@ def _read(reader: RecordReader, number: tf.Tensor, record_of: Callable = int) ->
     def read(number: np.ndarray) -> bytes:
         return reader.read(record_of(number))
 
-    serialized = tf.py_func(read, [number], tf.string, stateful=False)
+    serialized = python_function(read, [number], tf.string, stateful=False)
     serialized.set_shape([])
     return serialized
 
 
 def _bicubic(lr: tf.Tensor, scale: int) -> tf.Tensor:
     """`lr` enlarged as MATLAB does, uint8 [scale * height, scale * width, 3]."""
-    enlarged = tf.py_func(lambda lr: enlarge(lr, scale), [lr], tf.uint8, stateful=False)
+    enlarged = python_function(lambda lr: enlarge(lr, scale), [lr], tf.uint8, stateful=False)
     enlarged.set_shape([None, None, 3])
     return enlarged
 

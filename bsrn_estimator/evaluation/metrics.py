@@ -16,7 +16,7 @@ from typing import Dict, Iterable, Optional
 
 import numpy as np
 
-from bsrn_estimator.compat import tf
+from bsrn_estimator.compat import one_by_one, tf
 
 PEAK = 255.0
 # Rec. ITU-R BT.601: weights of R, G, B in 0..255 for Y in 16..235.
@@ -260,7 +260,7 @@ def graph_compare(hr, pictures, shave: int) -> Dict:
             }
 
         types = {name: tf.float64 for name in NAMES}
-        return tf.map_fn(compare_one, pictures, dtype=types, parallel_iterations=1, back_prop=False)
+        return one_by_one(compare_one, pictures, types)
 
 
 def _graph_mean(values, axes):

@@ -3,7 +3,7 @@
 Nothing here but TensorFlow's own ops, so that what is exported loads where this project is not.
 """
 
-from bsrn_estimator.compat import tf
+from bsrn_estimator.compat import one_by_one, tf
 
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _JPEG_START = b"\xff\xd8\xff"
@@ -165,10 +165,8 @@ def upscale_bytes(encoded, upscale, max_pixels: int):
     Returns:
       string [batch].
     """
-    return tf.map_fn(
+    return one_by_one(
         lambda one: tf.image.encode_png(upscale(decode_bounded(one, max_pixels))),
         encoded,
-        dtype=tf.string,
-        parallel_iterations=1,
-        back_prop=False,
+        tf.string,
     )

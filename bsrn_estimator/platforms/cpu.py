@@ -28,7 +28,7 @@ class CpuPlatform(Platform):
     """Trains on the cores of this machine.
 
     Args:
-      mixed_precision: convolutions in bfloat16 but for the last one (TensorFlow 2.15). Weights,
+      mixed_precision: convolutions in bfloat16 but for the last one (TensorFlow 2.21). Weights,
         sums over recursions and the loss stay in float32.
 
     Raises:
@@ -37,7 +37,7 @@ class CpuPlatform(Platform):
 
     def __init__(self, mixed_precision: bool = False) -> None:
         if mixed_precision and not TF2:
-            raise UserError("--mixed_precision needs TensorFlow 2.15; set up with RUNTIME=tf2")
+            raise UserError("--mixed_precision needs TensorFlow 2.21; set up with RUNTIME=tf2")
         if mixed_precision and not processor_flags() & _BFLOAT16_INSTRUCTIONS:
             raise UserError(
                 "--mixed_precision on a CPU needs one with bfloat16 instructions (AVX512-BF16 or "

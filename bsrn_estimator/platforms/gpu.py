@@ -19,7 +19,7 @@ class GpuPlatform(Platform):
     Args:
       replicas: how many GPUs train together; each takes a batch of its own in every step, and
         the gradient is the mean over them.
-      mixed_precision: convolutions in float16 with loss scaling (TensorFlow 2.15).
+      mixed_precision: convolutions in float16 with loss scaling (TensorFlow 2.21).
 
     Raises:
       UserError: fewer GPUs are there than asked for, or this TensorFlow cannot mix precisions.
@@ -33,7 +33,7 @@ class GpuPlatform(Platform):
                 "check the driver and CUDA libraries" % (replicas, gpus)
             )
         if mixed_precision and not TF2:
-            raise UserError("--mixed_precision needs TensorFlow 2.15; set up with RUNTIME=tf2")
+            raise UserError("--mixed_precision needs TensorFlow 2.21; set up with RUNTIME=tf2")
         self.batches_per_step = replicas
         self.default_schedule = "random" if replicas == 1 else "joint"
         self._mixed_precision = mixed_precision
@@ -57,5 +57,5 @@ class GpuPlatform(Platform):
 
     def wrap_optimizer(self, optimizer):
         if self._mixed_precision:
-            return tf.train.experimental.enable_mixed_precision_graph_rewrite(optimizer)
+            return tf.mixed_precision.enable_mixed_precision_graph_rewrite(optimizer)
         return optimizer

@@ -69,8 +69,8 @@ class DivergenceHook(tf.train.SessionRunHook):
 class FiniteWeights(tf.train.CheckpointSaverListener):
     """Lets no checkpoint be written that holds a NaN or an infinity.
 
-    A finite loss can leave such weights behind: it was computed before they changed, and where a
-    ReLU makes 0 of a NaN, as that of TensorFlow 2.15 does, many steps before.
+    A finite loss can leave such weights behind: it was computed before they changed, and where 0
+    is made of a NaN, as in TensorFlow 2's convolution with bias and ReLU, many steps before.
 
     Raises:
       Diverged: in place of the checkpoint.

@@ -2,6 +2,7 @@
 
 import io
 import os
+import pathlib
 
 import numpy as np
 from PIL import Image
@@ -81,6 +82,6 @@ def read_back(data_dir):
 def contents(data_dir):
     """File name to bytes."""
     return {
-        name: open(os.path.join(str(data_dir), name), "rb").read()
+        name: pathlib.Path(str(data_dir), name).read_bytes()
         for name in sorted(os.listdir(str(data_dir)))
     }

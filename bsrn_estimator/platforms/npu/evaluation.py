@@ -11,7 +11,7 @@ from typing import Callable, Dict, Tuple
 
 import numpy as np
 
-from bsrn_estimator.compat import tf
+from bsrn_estimator.compat import from_generator, python_function, tf
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.pictures.tiling import OVERLAP, tiles_of
 
@@ -134,9 +134,7 @@ class _Worker:
     def _read(self) -> "tf.data.Dataset":
         # Nothing reads ahead: a session that fails could not end while a tile is waited for. As no
         # step follows that the device could take over, all of it stays on the host.
-        return tf.data.Dataset.from_generator(
-            self._waiting_tiles, {"lr": tf.float32}, {"lr": self._shape}
-        )
+        return from_generator(self._waiting_tiles, {"lr": tf.TensorSpec(self._shape, tf.float32)})
 
     def _waiting_tiles(self):
         while True:
@@ -153,7 +151,7 @@ def in_graph(card: CardNetwork, names, lr, scale: int) -> Dict[str, "tf.Tensor"]
         made = card.upscale(picture, scale)
         return [made[name] for name in names]
 
-    tensors = tf.py_func(run, [lr], [tf.float32] * len(names))
+    tensors = python_function(run, [lr], [tf.float32] * len(names))
     for tensor in tensors:
         tensor.set_shape([1, None, None, 3])
     return dict(zip(names, tensors))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bsrn_estimator.compat import tf
+from bsrn_estimator.compat import from_generator, tf
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.evaluation import comparison, hook, metrics, model_fn, report, uiqm
 from bsrn_estimator.evaluation.options import Destination, EvaluationOptions
@@ -37,13 +37,11 @@ def example(name, height, width, seed, scales=CONFIG.scales):
 
 def input_of(examples):
     """An input function of whole pictures, in the form of `input_fn.evaluation_input_fn`."""
-    types = tuple(
-        {name: tf.string if name == "key" else tf.uint8 for name in part} for part in examples[0]
+    key, picture = tf.TensorSpec([], tf.string), tf.TensorSpec([None, None, 3], tf.uint8)
+    signature = tuple(
+        {name: key if name == "key" else picture for name in part} for part in examples[0]
     )
-    shapes = tuple(
-        {name: [] if name == "key" else [None, None, 3] for name in part} for part in examples[0]
-    )
-    return lambda: tf.data.Dataset.from_generator(lambda: examples, types, shapes).batch(1)
+    return lambda: from_generator(lambda: examples, signature).batch(1)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from tests.support import tiny
 
 needs_bfloat16 = pytest.mark.skipif(
     not TF2 or not cpu.processor_flags() & {"avx512_bf16", "amx_bf16"},
-    reason="needs TensorFlow 2.15 and a processor with bfloat16 instructions",
+    reason="needs TensorFlow 2.21 and a processor with bfloat16 instructions",
 )
 
 
@@ -67,7 +67,7 @@ def test_a_processor_without_bfloat16_is_refused(monkeypatch):
     cpu.CpuPlatform()
 
 
-@pytest.mark.skipif(TF2, reason="TensorFlow 2.15 can")
+@pytest.mark.skipif(TF2, reason="TensorFlow 2.21 can")
 def test_the_first_runtime_is_refused():
-    with pytest.raises(UserError, match="needs TensorFlow 2.15"):
+    with pytest.raises(UserError, match="needs TensorFlow 2.21"):
         cpu.CpuPlatform(mixed_precision=True)

@@ -83,5 +83,5 @@ def test_mixed_precision_needs_the_second_runtime(monkeypatch):
     if TF2:
         gpu.GpuPlatform(mixed_precision=True)
     else:
-        with pytest.raises(UserError, match="TensorFlow 2.15"):
+        with pytest.raises(UserError, match="TensorFlow 2.21"):
             gpu.GpuPlatform(mixed_precision=True)

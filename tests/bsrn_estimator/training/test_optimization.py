@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-# In a process of its own, for the devices of TensorFlow 2.15 are settled once for a process.
+# In a process of its own, for the devices of TensorFlow 2 are settled once for a process.
 _PROGRAM = """
 import sys
 import numpy as np

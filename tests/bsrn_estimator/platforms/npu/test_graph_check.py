@@ -77,7 +77,7 @@ def _string(values):
 
 
 def _python(values):
-    result = tf.py_func(lambda array: array, [values], tf.float32, name="broken")
+    result = tf.numpy_function(lambda array: array, [values], tf.float32, name="broken")
     result.set_shape(values.shape)
     return result
 
