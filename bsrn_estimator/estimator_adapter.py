@@ -53,7 +53,7 @@ def provide(tf: types.ModuleType) -> None:
     try:
         _list_names()
         _stand_in_for_coordination()
-        tf.estimator = _import()
+        setattr(tf, "estimator", _import())  # noqa: B010 mypy knows no such attribute
     except Exception as error:
         # Whatever it is: what was relied on is not there any more.
         raise UserError(
