@@ -1,7 +1,8 @@
 """Files that somebody else may have written: an error or a right result, and bounded memory.
 
-Beside these stand the tests of the parts: bytes of shards (tests/bsrn_estimator/test_records.py),
-pictures (test_pictures.py, tests/data_tools/test_pictures.py), checkpoints (test_checkpoints.py).
+Beside these stand the tests of the parts, in tests/bsrn_estimator: bytes of shards
+(data/test_tfrecord.py), pictures (pictures/test_decoding.py and test_picture.py) and checkpoints
+(checkpoints/test_files.py).
 """
 
 import contextlib

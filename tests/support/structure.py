@@ -248,6 +248,31 @@ def too_long(modules: Dict[str, Module], most: int) -> List[str]:
     ]
 
 
+def unmirrored(modules: Iterable[str], tests: Iterable[str], others: Iterable[str]) -> List[str]:
+    """The files of tests of the first package that mirror none of its modules, as sentences.
+
+    `tests.bsrn_estimator.export.test_graph` mirrors `bsrn_estimator.export.graph`, and `test_main`
+    a `__main__` as well.
+
+    Args:
+      modules: names of the modules there are.
+      tests: names of the modules of `tests`.
+      others: those of `tests` that are meant to mirror none; one that is not there, or mirrors a
+        module after all, is named too.
+    """
+    known, there, others = set(modules), set(tests), set(others)
+    files = {name for name in there if re.match(r"tests\.%s\.(.+\.)?test_\w+$" % PACKAGES[0], name)}
+    alone = set()
+    for name in files:
+        folder, _, file = name[len("tests.") :].rpartition(".")
+        subject = file[len("test_") :]
+        if not {"%s.%s" % (folder, subject), "%s.__%s__" % (folder, subject)} & known:
+            alone.add(name)
+    found = ["%s mirrors no module" % name for name in sorted(alone - others)]
+    found += ["%s is not there" % name for name in sorted(others - there)]
+    return found + ["%s mirrors a module" % name for name in sorted(others & files - alone)]
+
+
 def listing(modules: Dict[str, Module]) -> List[str]:
     """The lines that the command prints."""
     lines = []

@@ -120,6 +120,26 @@ def test_too_long(modules):
     assert structure.too_long(found, 6) == ["bsrn_estimator.main has 7 lines, more than 6"]
 
 
+def test_tests_that_mirror_no_module_are_named():
+    modules = ["bsrn_estimator.files", "bsrn_estimator.a.hook", "bsrn_estimator.a.b.__main__"]
+    mirrors = [
+        "bsrn_estimator.test_files",
+        "bsrn_estimator.a.test_hook",
+        "bsrn_estimator.a.b.test_main",
+    ]
+    beside = ["bsrn_estimator.a.support", "bsrn_estimator.a", "data_tools.test_x", "test_setup"]
+    tests = ["tests." + name for name in mirrors + beside]
+    assert structure.unmirrored(modules, tests, []) == []
+    wrong = ["tests.bsrn_estimator.a.test_files", "tests.bsrn_estimator.test_hook"]
+    named = [name + " mirrors no module" for name in wrong]
+    assert structure.unmirrored(modules, tests + wrong, []) == named
+    assert structure.unmirrored(modules, tests + wrong, wrong) == []
+    assert structure.unmirrored(modules, tests, [tests[0], "tests.gone"]) == [
+        "tests.gone is not there",
+        "tests.bsrn_estimator.test_files mirrors a module",
+    ]
+
+
 def test_the_command(modules, tmp_path, capsys):
     modules(
         {

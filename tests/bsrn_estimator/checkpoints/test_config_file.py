@@ -5,7 +5,6 @@ import json
 import os
 
 import hypothesis
-import numpy as np
 import pytest
 from hypothesis import strategies as st
 
@@ -62,23 +61,6 @@ def test_a_file_gives_back_what_was_saved(tmp_path_factory, config):
     assert list(json.load(open(path))) == [
         field.name for cls in (Bsrn, Recipe) for field in dataclasses.fields(cls)
     ]
-
-
-@hypothesis.given(CONFIGS)
-def test_outputs_are_every_so_many_recursions_and_weigh_double_each(config):
-    config = config.network
-    outputs, weights = config.output_recursions, config.output_weights
-    assert outputs[-1] == config.recursions
-    assert len(outputs) * config.recursion_frequency == config.recursions
-    assert sum(weights) == pytest.approx(1)
-    ratios = np.array(weights[1:]) / weights[:-1]
-    np.testing.assert_allclose(ratios, 2.0**config.recursion_frequency)
-
-
-def test_output_weights_of_three():
-    config = Bsrn(recursions=6, recursion_frequency=2)
-    assert config.output_recursions == (2, 4, 6)
-    assert config.output_weights == pytest.approx((1 / 21, 4 / 21, 16 / 21))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,98 @@
+"""Manifests: saved and loaded, of another make, without their shards, for other needs."""
+
+import dataclasses
+import json
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bsrn_estimator.data.manifest import Manifest, Shard
+from bsrn_estimator.errors import UserError
+
+
+def manifest(**changes):
+    values = dict(
+        format_version=1,
+        dataset="div2k",
+        split="train",
+        kind="training",
+        scales=(2, 3),
+        encoding="png",
+        tile_size=48,
+        overlap=12,
+        pictures=2,
+        records=5,
+        skipped=0,
+        shards=(Shard("train-00000-of-00001.tfrecord", 5, 10, 7),),
+        patch_size=8,
+    )
+    values.update(changes)
+    return Manifest(**values)
+
+
+def test_manifest_round_trip(tmp_path):
+    (tmp_path / "train-00000-of-00001.tfrecord").write_bytes(b"0123456789")
+    manifest().save(str(tmp_path))
+    assert Manifest.load(str(tmp_path)) == manifest()
+    assert sorted(os.listdir(str(tmp_path))) == ["manifest.json", "train-00000-of-00001.tfrecord"]
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"format_version": 2}, "version 2"),
+        ({"format_version": None}, "does not hold a manifest"),
+        ({"records": 6}, "counts 6 records"),
+        ({"records": "5"}, "records cannot be '5'"),
+        ({"kind": "other"}, "unknown kind"),
+        ({"scales": []}, "scales"),
+        ({"scales": ["2"]}, "scales"),
+        ({"shards": [{"name": "a"}]}, "no field records"),
+        ({"shards": 3}, "damaged"),
+        ({"shards": [{"name": "../a", "records": 5, "bytes": 1, "crc32c": 1}]}, "called"),
+        ({"color": 1}, "unknown field color"),
+    ],
+)
+def test_manifest_of_another_make_is_refused(tmp_path, change, message):
+    values = dict(manifest().to_dict(), **change)
+    (tmp_path / "manifest.json").write_text(json.dumps(values))
+    with pytest.raises(UserError, match=message) as caught:
+        Manifest.load(str(tmp_path))
+    assert "manifest.json" in str(caught.value)
+
+
+@given(st.recursive(st.none() | st.integers() | st.text(max_size=3), st.lists, max_leaves=4))
+def test_manifest_survives_any_json(value):
+    for field in [f.name for f in dataclasses.fields(Manifest)]:
+        try:
+            Manifest.from_dict(dict(manifest().to_dict(), **{field: value}))
+        except UserError:
+            pass
+
+
+def test_missing_and_short_shards_are_named(tmp_path):
+    with pytest.raises(UserError, match="no manifest.json"):
+        Manifest.load(str(tmp_path))
+    manifest().save(str(tmp_path))
+    with pytest.raises(UserError, match="train-00000-of-00001.tfrecord is missing"):
+        Manifest.load(str(tmp_path))
+    (tmp_path / "train-00000-of-00001.tfrecord").write_bytes(b"012345678")
+    with pytest.raises(UserError, match="9 bytes where its manifest says 10"):
+        Manifest.load(str(tmp_path))
+    (tmp_path / "manifest.json").write_text("[" * 100000)
+    with pytest.raises(UserError, match="cannot be read"):
+        Manifest.load(str(tmp_path))
+
+
+def test_require():
+    manifest().require(scales=(2, 3), kind="training", patch_size=8, source="d")
+    manifest(patch_size=0).require(patch_size=99)
+    for wanted, message in [
+        (dict(scales=(2, 4, 8)), r"d has no LR pictures for scale 4,8, only for 2,3; .*2,4,8"),
+        (dict(kind="evaluation"), "d holds training data, not evaluation data; .*--kind=eval"),
+        (dict(patch_size=9), "d was converted for LR patches of up to 8 .*--patch_size=9"),
+    ]:
+        with pytest.raises(UserError, match=message):
+            manifest().require(source="d", **wanted)

@@ -1,0 +1,50 @@
+"""What tests of several files of this room evaluate."""
+
+import json
+
+import pytest
+
+from bsrn_estimator.compat import tf
+from bsrn_estimator.evaluation import report
+from bsrn_estimator.networks import bsrn_layers
+from tests.bsrn_estimator.evaluation import support
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory):
+    """A network of random weights, saved at step 70."""
+    path = str(tmp_path_factory.mktemp("checkpoint") / "model.ckpt")
+    with tf.Graph().as_default(), tf.Session() as session:
+        tf.set_random_seed(3)
+        step = tf.train.get_or_create_global_step()
+        for scale in support.CONFIG.scales:
+            bsrn_layers.outputs(tf.zeros([1, 4, 4, 3]), scale, support.CONFIG)
+        session.run(tf.global_variables_initializer())
+        session.run(step.assign(support.STEP))
+        return tf.train.Saver().save(session, path, global_step=support.STEP)
+
+
+@pytest.fixture(scope="session")
+def whole(checkpoint, tmp_path_factory):
+    """One evaluation with everything on: (folder, examples, what evaluate returned, JSON)."""
+    folder = tmp_path_factory.mktemp("whole")
+    options = support.Asked(
+        folder,
+        data_set="blocks",
+        single_outputs=True,
+        save_pictures=True,
+        uiqm=True,
+        summary_pictures=2,
+        pictures=5,
+    )
+    examples = [
+        support.example(name, height, width, seed)
+        for seed, (name, (height, width)) in enumerate(zip(support.NAMES, support.SIZES))
+    ]
+    # A picture that equals its bicubic at x2: a PSNR that is not finite.
+    examples[3][0]["bicubic_x2"] = examples[3][1]["hr"][:30, :36]
+    returned = support.evaluate(checkpoint, examples, options, folder)
+    path = folder / "evaluation" / ("step-%d" % support.STEP) / "metrics.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    assert content == options.taken[-1] == report.load(str(path))
+    return folder, examples, returned, content

@@ -1,0 +1,89 @@
+"""An evaluation of small pictures made on the spot, by a network of random weights."""
+
+import dataclasses
+import glob
+
+import numpy as np
+
+from bsrn_estimator.compat import from_generator, tf
+from bsrn_estimator.evaluation import model_fn
+from bsrn_estimator.evaluation.options import Destination, EvaluationOptions
+from bsrn_estimator.networks.bsrn import Bsrn
+from bsrn_estimator.pictures import decoding, imresize
+
+CONFIG = Bsrn(scales=(2, 3), conv_features=3, state_features=2, recursions=4, recursion_frequency=2)
+STEP = 70
+
+
+def example(name, height, width, seed, scales=CONFIG.scales):
+    """(features, labels) of one picture without the batch axis; blocks, so SSIM is not near 0."""
+    coarse = np.random.RandomState(seed).randint(0, 256, [height // 5 + 1, width // 5 + 1, 3])
+    hr = coarse.repeat(5, axis=0).repeat(5, axis=1)[:height, :width].astype(np.uint8)
+    features = {"key": name.encode("utf-8")}
+    for scale in scales:
+        lr = imresize.shrink(hr, scale)
+        features["lr_x%d" % scale] = lr
+        features["bicubic_x%d" % scale] = imresize.enlarge(lr, scale)
+    return features, {"hr": hr}
+
+
+def input_of(examples):
+    """An input function of whole pictures, in the form of `input_fn.evaluation_input_fn`."""
+    key, picture = tf.TensorSpec([], tf.string), tf.TensorSpec([None, None, 3], tf.uint8)
+    signature = tuple(
+        {name: key if name == "key" else picture for name in part} for part in examples[0]
+    )
+    return lambda: from_generator(lambda: examples, signature).batch(1)
+
+
+class Asked:
+    """An evaluation that is asked for: its options, where its results go, and what it gave."""
+
+    def __init__(self, folder, **values):
+        named = {name: values.pop(name) for name in list(values) if name in _DESTINATION}
+        self.options = EvaluationOptions(**values)
+        self.taken = []
+        self.destination = Destination(
+            directory=str(folder / "evaluation"),
+            summary_dir=str(folder / "eval"),
+            take=self.taken.append,
+            **named,
+        )
+
+
+_DESTINATION = [field.name for field in dataclasses.fields(Destination)]
+
+
+def evaluate(checkpoint, examples, asked, folder, hooks=()):
+    def build(features, labels, mode):
+        return model_fn.spec(
+            features,
+            labels,
+            CONFIG,
+            options=asked.options,
+            destination=asked.destination,
+        )
+
+    estimator = tf.estimator.Estimator(build, model_dir=str(folder))
+    return estimator.evaluate(input_of(examples), checkpoint_path=checkpoint, hooks=list(hooks))
+
+
+NAMES = ["plain", "../up/and away", "s p\u00e4ce", "UP", "up"]
+SIZES = [(41, 60), (36, 42), (12, 13), (30, 37), (19, 18)]
+# Names that some file system takes for one, stay two.
+FILES = dict(zip(NAMES, ["plain", "___up_and away", "s p\u00e4ce", "UP", "up_"]))
+
+
+def saved(folder, output, scale, name):
+    path = folder / ("evaluation/step-%d/pictures" % STEP) / output / ("x%d" % scale)
+    return decoding.read_rgb(path / (FILES[name] + ".png"))
+
+
+def events_of(folder):
+    """{tag: [(step, value)]} of all event files in a folder."""
+    events = {}
+    for path in glob.glob(str(folder / "*tfevents*")):
+        for event in tf.train.summary_iterator(path):
+            for value in event.summary.value:
+                events.setdefault(value.tag, []).append((event.step, value))
+    return events
