@@ -47,7 +47,7 @@ class DivergenceHook(tf.train.SessionRunHook):
 
     def begin(self) -> None:
         tensors = model_fn.training_tensors()
-        self._fetches = {name: tensors[name] for name in ("step", "loss/total")}
+        self._fetches = {name: tensors.get(name, []) for name in ("step", "loss/total")}
         self._losses = collections.deque(maxlen=_WINDOW)
 
     def before_run(self, _context):

@@ -31,7 +31,7 @@ class ProgressHook(tf.train.SessionRunHook):
 
     def begin(self) -> None:
         tensors = model_fn.training_tensors()
-        self._fetches = {name: tensors[name] for name in ("step", "loss/total")}
+        self._fetches = {name: tensors.get(name, []) for name in ("step", "loss/total")}
 
     def after_create_session(self, session, _coordinator) -> None:
         step = int(session.run(tf.train.get_global_step()))

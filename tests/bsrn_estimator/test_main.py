@@ -13,7 +13,7 @@ from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.platforms.cpu import CpuPlatform
 from tests.reliability.commands import assert_same_weights, curves
-from tests.support import in_process, tiny
+from tests.support import in_process, refusals, tiny
 
 STEPS = ["--save_checkpoints_steps=4", "--evaluation_steps=8", "--summary_steps=1"]
 
@@ -166,7 +166,7 @@ def test_mixed_precision_trains_and_goes_on_without_it(root, data, tmp_path):
     try:
         CpuPlatform(mixed_precision=True)
     except UserError as refusal:
-        assert status == 2 and errors.strip() == "error: %s" % refusal
+        assert status == 2 and refusals.sentence(errors) == "error: %s" % refusal
         return
     assert status == 0, errors
     status, output, errors = command(root, arguments + ["--train_steps=4", "--log_steps=1"])
