@@ -67,7 +67,9 @@ def test_kinds_of_pictures(options, tmp_path, upscaled):
     source, out = tmp_path / "in", tmp_path / "out" / "x4"
     rgb = _save(source / "rgb.bmp", _noise(5, 7, 3))
     grey = _save(source / "grey.png", _noise(6, 5))
-    alpha = _save(source / "alpha.webp", _noise(5, 6, 4), lossless=True, exact=True)
+    alpha = _noise(5, 6, 4)
+    alpha[..., 3] |= 1  # all of it visible
+    _save(source / "alpha.webp", alpha, lossless=True, exact=True)
     deep = _noise(4, 7, 3, dtype=np.uint16)
     cv2.imwrite(str(source / "deep.tif"), deep[..., ::-1])
     assert predict.run(options()) == 0
