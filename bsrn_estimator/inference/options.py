@@ -6,6 +6,7 @@ from typing import Any, Optional, Tuple
 
 from bsrn_estimator.errors import UserError, printable
 from bsrn_estimator.pictures.decoding import MAX_PIXELS
+from bsrn_estimator.pictures.results import FORMATS
 from bsrn_estimator.pictures.tiling import OVERLAP
 
 
@@ -32,6 +33,11 @@ class PredictOptions:
       shave: pixels that the metrics leave out on each side; None for the scale.
       overwrite: makes results again that are finished, and replaces files that are none.
       max_pixels: larger pictures are refused.
+      output_format: "png", "jpeg" or "webp".
+      quality: 1 to 100, of JPEG and WebP; None for 95 of JPEG and a WebP that loses nothing.
+      first_frame: takes the first frame or page where there are several, instead of refusing.
+      follow_links: looks into linked folders.
+      from_results: takes what predict has written for pictures too.
       session_config: a tf.ConfigProto with the devices and threads to use; None for all.
     """
 
@@ -52,6 +58,11 @@ class PredictOptions:
     shave: Optional[int] = None
     overwrite: bool = False
     max_pixels: int = MAX_PIXELS
+    output_format: str = "png"
+    quality: Optional[int] = None
+    first_frame: bool = False
+    follow_links: bool = False
+    from_results: bool = False
     session_config: Any = None
 
     def __post_init__(self) -> None:
@@ -66,3 +77,11 @@ class PredictOptions:
             )
         if self.overlap < 0:
             raise UserError("--tile_overlap must be at least 0, not %d" % self.overlap)
+        if self.output_format not in FORMATS:
+            raise UserError(
+                "--output_format takes %s, not %s" % (" or ".join(FORMATS), self.output_format)
+            )
+        if self.quality is not None and not 1 <= self.quality <= 100:
+            raise UserError("--quality takes 1 to 100, not %d" % self.quality)
+        if self.quality is not None and self.output_format == "png":
+            raise UserError("--quality is for --output_format=jpeg or webp; a PNG loses nothing")
