@@ -10,7 +10,7 @@ from bsrn_estimator.errors import UserError
 from bsrn_estimator.export.options import FORMATS, ExportOptions
 from bsrn_estimator.inference.options import PredictOptions
 from bsrn_estimator.networks import bands
-from bsrn_estimator.pictures import tiling
+from bsrn_estimator.pictures import results, tiling
 from bsrn_estimator.platforms.npu import options as npu_options
 from bsrn_estimator.training import options as training_options
 
@@ -178,6 +178,21 @@ def _define_use() -> None:
     )
     flags.DEFINE_boolean(
         "self_ensemble", False, "predict: mean over eight flips and rotations, eight times as slow"
+    )
+    flags.DEFINE_enum(
+        "output_format", "png", results.FORMATS, "predict: what the results are written as"
+    )
+    flags.DEFINE_integer(
+        "quality",
+        None,
+        "predict: 1 to 100, of JPEG (95 by default) and WebP (loses nothing by default)",
+    )
+    flags.DEFINE_boolean(
+        "first_frame", False, "predict: takes the first of several frames or pages"
+    )
+    flags.DEFINE_boolean("follow_links", False, "predict: looks into linked folders")
+    flags.DEFINE_boolean(
+        "from_results", False, "predict: takes what predict has written for pictures too"
     )
     flags.DEFINE_boolean("compare", False, "predict: writes the bicubic enlargement too")
     flags.DEFINE_string(

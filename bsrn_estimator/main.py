@@ -93,6 +93,11 @@ def predict_pictures() -> int:
             compare=FLAGS.compare,
             hr_dir=FLAGS.hr_dir,
             shave=FLAGS.shave,
+            output_format=FLAGS.output_format,
+            quality=FLAGS.quality,
+            first_frame=FLAGS.first_frame,
+            follow_links=FLAGS.follow_links,
+            from_results=FLAGS.from_results,
             session_config=_session_config(),
             **_network_to_use(),
         )
