@@ -25,11 +25,11 @@ from PIL import Image
 
 from benchmarks import _report
 from bsrn_estimator.pictures.decoding import read_rgb
+from bsrn_estimator.pictures.files import walk
 from bsrn_estimator.pictures.imresize import shrink
 from data_tools.convert import convert
 from data_tools.encoding import encode_pixels
 from data_tools.options import Options
-from data_tools.sources.files import is_picture
 from data_tools.tiles import tiles_of
 
 SIZE = (1356, 2040)  # what most pictures of DIV2K measure
@@ -101,8 +101,7 @@ def _make_set(source, count: int, folder: str) -> None:
     random = np.random.RandomState(1)
     paths = []
     if source:
-        for place, _, names in sorted(os.walk(source)):
-            paths += [os.path.join(place, name) for name in sorted(names) if is_picture(name)]
+        paths = [os.path.join(source, path) for path in walk(source).paths]
     parts = [read_rgb(path) for path in paths] or [_texture(random) for _ in range(8)]
     for number in range(count):
         picture = np.zeros(SIZE + (3,), np.uint8)

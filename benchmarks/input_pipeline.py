@@ -213,12 +213,10 @@ def _make_pictures(source, count: int, folder: str) -> None:
 
 def _photographs(source: str) -> list:
     """A square of each photograph in `source` that is large enough."""
-    from bsrn_estimator.pictures.decoding import EXTENSIONS, read_rgb
+    from bsrn_estimator.pictures.decoding import read_rgb
+    from bsrn_estimator.pictures.files import walk
 
-    found = []
-    for place, _, names in sorted(os.walk(source)):
-        paths = [os.path.join(place, name) for name in sorted(names)]
-        found += [path for path in paths if os.path.splitext(path)[1].lower() in EXTENSIONS]
+    found = [os.path.join(source, path) for path in walk(source).paths]
     parts = [read_rgb(path)[:_PART, :_PART] for path in found[:64]]
     parts = [part for part in parts if part.shape[:2] == (_PART, _PART)]
     if not parts:

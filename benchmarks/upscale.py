@@ -226,7 +226,7 @@ def measure_overlap(arguments) -> None:
         recursions=arguments.recursions,
         recursion_frequency=arguments.recursion_frequency,
     )
-    files = picture_files.find(arguments.pictures, os.devnull)[: arguments.count]
+    files = picture_files.find(arguments.pictures, os.devnull).files[: arguments.count]
     pictures = [read_rgb(file.path)[: arguments.side, : arguments.side] for file in files]
     rows, least = [], {}
     for scale in trained_network.scales:

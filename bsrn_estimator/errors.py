@@ -23,3 +23,8 @@ def printable(name: str) -> str:
     """A file name as it can stand in one line of a message."""
     clean = name.encode("utf-8", "backslashreplace").decode()
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in clean)
+
+
+def install_command(extra: str) -> str:
+    """What to type for the packages of an optional part of the project: "tfds", "pictures"."""
+    return "pip install 'bsrn-estimator[%s]'" % extra

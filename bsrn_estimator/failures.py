@@ -46,8 +46,16 @@ def readable(folder: str):
         raise UserError(sentence) from None
 
 
-def unwritable(error: Exception, folder: str) -> Optional[str]:
-    """The sentence for an error that says that a disk takes no more; None for another error."""
+def unwritable(
+    error: Exception, folder: str, onward: str = "from the newest whole checkpoint"
+) -> Optional[str]:
+    """The sentence for an error that says that a disk takes no more; None for another error.
+
+    Args:
+      error: what was raised.
+      folder: named where the error does not name a file.
+      onward: where the same command goes on, once there is room.
+    """
     if isinstance(error, OSError):
         reason = _UNWRITABLE.get(error.errno)
         folder = error.filename or folder
@@ -55,9 +63,10 @@ def unwritable(error: Exception, folder: str) -> Optional[str]:
         reason = next((words for words in _UNWRITABLE.values() if words in str(error)), None)
     if reason is None:
         return None
-    return (
-        "%s cannot be written (%s); make room, then the same command goes on from the newest "
-        "whole checkpoint" % (folder, reason)
+    return "%s cannot be written (%s); make room, then the same command goes on %s" % (
+        folder,
+        reason,
+        onward,
     )
 
 

@@ -1,9 +1,13 @@
 """Files that appear whole or not at all, JSON read without trust, folders made with a sentence."""
 
 import contextlib
+import errno
+import fcntl
+import io
 import json
 import os
-from typing import IO, Any, Iterator, Optional
+import stat
+from typing import IO, Any, BinaryIO, Iterator, Optional
 
 from bsrn_estimator.errors import UserError
 
@@ -23,34 +27,108 @@ def aside(path: str) -> str:
     return os.path.join(folder, os.fsdecode(os.fsencode(name)[:room]) + INCOMPLETE)
 
 
+class Busy(Exception):
+    """Another process is writing the file."""
+
+
+def hold_aside(path: str, wait: bool = True) -> BinaryIO:
+    """Opens the file that `aside` names: empty, and held against others who would write `path`.
+
+    It is held until it is closed, so rename or remove it before. What a killed process has left
+    under the name is taken over. A link, pipe or second name in its place is removed, for it would
+    lead the bytes elsewhere.
+
+    Args:
+      path: the file that is meant; its folder must exist.
+      wait: waits while another process holds it.
+
+    Raises:
+      Busy: another process holds it, and `wait` is false.
+      OSError: it cannot be written.
+    """
+    beside = aside(path)
+    while True:
+        try:
+            number = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            if error.errno not in (errno.ELOOP, errno.ENXIO):
+                raise
+            remove(beside)
+            continue
+        try:
+            state = os.fstat(number)
+            if stat.S_ISREG(state.st_mode) and state.st_nlink < 2:
+                _lock(number, wait)
+                if _is_at(state, beside):
+                    os.ftruncate(number, 0)
+                    return os.fdopen(number, "r+b")
+                # Else who held it has meanwhile given it its final name, or removed it.
+            else:
+                remove(beside)
+        except BaseException:
+            os.close(number)
+            raise
+        os.close(number)
+
+
+def _lock(number: int, wait: bool) -> None:
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError as error:
+        if error.errno in (errno.EAGAIN, errno.EACCES):
+            raise Busy from None
+        if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
+            raise  # a file system without locks is written as before
+
+
+def _is_at(state: os.stat_result, path: str) -> bool:
+    """Whether the open file of this state is still the one that `path` names."""
+    try:
+        named = os.lstat(path)
+    except FileNotFoundError:
+        return False
+    return (named.st_dev, named.st_ino) == (state.st_dev, state.st_ino)
+
+
 @contextlib.contextmanager
-def written_whole(path: str, mode: str = "w", sync: bool = True) -> Iterator[IO]:
+def written_whole(path: str, mode: str = "w", sync: bool = True, wait: bool = True) -> Iterator[IO]:
     """A file to write, which takes the place of `path` at the end of the block.
 
-    Where the block raises, what was written is removed, and `path` stays as it was.
+    Where the block raises, what was written is removed, and `path` stays as it was. Two processes
+    that write one file do so one after the other.
 
     Args:
       path: the file; its folder must exist.
       mode: "w" for text, in UTF-8, or "wb".
       sync: brings the bytes to the disk before the file gets its name, so that it is whole even
         after a power cut.
+      wait: waits while another process writes the same file.
 
     Raises:
+      Busy: another process does, and `wait` is false.
       OSError: it cannot be written.
     """
     beside = aside(path)
-    # A link in the place of the file would lead the bytes elsewhere.
-    remove(beside)
-    try:
-        with open(beside, mode, encoding=None if "b" in mode else "utf-8") as file:
+    with contextlib.ExitStack() as held:
+        file: IO = hold_aside(path, wait)
+        if "b" not in mode:
+            file = io.TextIOWrapper(file, encoding="utf-8")
+        held.callback(_close, file)
+        try:
             yield file
             file.flush()
             if sync:
                 os.fsync(file.fileno())
-        os.replace(beside, path)
-    except BaseException:
-        remove(beside)
-        raise
+            os.replace(beside, path)
+        except BaseException:
+            remove(beside)
+            raise
+
+
+def _close(file: IO) -> None:
+    """Closes a file that has its name or is gone; a full disk refuses the rest of its buffer."""
+    with contextlib.suppress(OSError):
+        file.close()
 
 
 def remove(path: str) -> None:

@@ -15,7 +15,7 @@ from bsrn_estimator.errors import UserError, printable
 from bsrn_estimator.progress import duration, progress
 from data_tools import output as output_module
 from data_tools.encoding import Bad, encode_picture
-from data_tools.headers import check
+from data_tools.headers import Checked, check
 from data_tools.options import Options
 from data_tools.output import Output
 from data_tools.sources import Picture, find
@@ -31,6 +31,8 @@ _SETTINGS = (
     "tile_size",
     "patch_size",
 )
+
+_SKIP_WAY = "--skip_bad leaves such pictures out"
 
 
 class Stopped(Exception):
@@ -50,12 +52,14 @@ class Result:
       manifest: what is in it now.
       seconds: how long it took; None where everything was there already.
       skipped: name of each picture left out, and why.
+      passed_over: a line that counts what was not taken for a picture; "" for nothing.
     """
 
     folder: str
     manifest: Manifest
     seconds: Optional[float]
     skipped: Tuple[Tuple[str, str], ...] = ()
+    passed_over: str = ""
 
     def summary(self) -> str:
         """One line for the user."""
@@ -95,18 +99,22 @@ def convert(options: Options) -> Result:
     existing = _existing(options)
     if existing is not None:
         return Result(options.output_dir, existing, None)
-    pictures, problems = check(find(options), options)
-    if problems and not options.skip_bad:
-        raise UserError(_refusal(problems))
+    found = find(options)
+    checked = check(found, options)
+    pictures, problems = checked.pictures, checked.problems
     if not pictures:
-        raise UserError("no picture is left to convert: " + _refusal(problems))
+        raise UserError("no picture is left to convert: " + _refusal(problems, _patch_way(checked)))
+    if problems and not options.skip_bad:
+        raise UserError(_refusal(problems, _patch_way(checked), _SKIP_WAY))
     with _disk_errors_are_said(options.output_dir), _stop_requests() as stop:
         with Output(options.output_dir, options.split, _settings(options)) as output:
             output.resume(pictures)
             _write_shards(output, pictures, options, stop)
             skipped = problems + [bad for entry in output.entries for bad in entry.skipped]
             manifest = output.publish(_manifest(options, pictures, output, len(skipped)))
-    return Result(options.output_dir, manifest, time.monotonic() - begin, tuple(skipped))
+    seconds = time.monotonic() - begin
+    passed_over = str(found.passed_over)
+    return Result(options.output_dir, manifest, seconds, tuple(skipped), passed_over)
 
 
 def _existing(options: Options) -> Optional[Manifest]:
@@ -154,7 +162,7 @@ def _write_shards(
             picture = pictures[end]
             if isinstance(result, Bad):
                 if not options.skip_bad:
-                    raise UserError(_refusal([(picture.name, result.problem)]))
+                    raise UserError(_refusal([(picture.name, result.problem)], _SKIP_WAY))
                 skipped.append((picture.name, result.problem))
             else:
                 writer = output.open_shard()
@@ -194,11 +202,18 @@ def _settings(options: Options) -> dict:
     return dict(settings, scales=list(options.scales), format_version=FORMAT_VERSION)
 
 
-def _refusal(problems: List[Tuple[str, str]]) -> str:
-    """The first problem, how many there are, and the way round them."""
+def _refusal(problems: List[Tuple[str, str]], *ways: str) -> str:
+    """The first problem, how many there are, and the ways round them that lead somewhere."""
     more = len(problems) - 1
     others = " (and %d more)" % more if more else ""
-    return "%s%s; --skip_bad leaves such pictures out" % (problems[0][1], others)
+    return "; ".join([problems[0][1] + others] + [way for way in ways if way])
+
+
+def _patch_way(checked: Checked) -> str:
+    if not checked.fitting_patch:
+        return ""
+    patch = checked.fitting_patch
+    return "--patch_size=%d, here and in training, takes the small ones too" % patch
 
 
 def _text(value) -> str:

@@ -10,9 +10,9 @@ from bsrn_estimator.data.example import encode_example
 from bsrn_estimator.data.records import image_features
 from bsrn_estimator.data.tfrecord import frame
 from bsrn_estimator.errors import UserError
+from bsrn_estimator.pictures import pairs
 from bsrn_estimator.pictures.decoding import read_rgb
 from bsrn_estimator.pictures.imresize import shrink
-from data_tools.headers import check_lr_size
 from data_tools.options import Options
 from data_tools.sources import Picture
 from data_tools.tiles import tiles_of
@@ -62,7 +62,7 @@ def read_picture(picture: Picture, options: Options) -> Tuple[np.ndarray, Dict[i
     lr = {}
     for scale, stored in picture.lr.items():
         lr[scale] = read_rgb(stored.content(), options.max_pixels, stored.label)
-        check_lr_size(stored.label, lr[scale].shape[:2], hr.shape[:2], scale)
+        pairs.check_sizes(stored.label, lr[scale].shape[:2], hr.shape[:2], scale)
     return hr, lr
 
 

@@ -1,9 +1,10 @@
 """What can be known of all pictures from their headers, before anything is written."""
 
 from concurrent import futures
-from typing import List, Optional, Tuple
+from typing import List, NamedTuple, Optional, Tuple
 
 from bsrn_estimator.errors import UserError
+from bsrn_estimator.pictures import pairs
 from bsrn_estimator.pictures.decoding import picture_size
 from bsrn_estimator.progress import progress
 from data_tools.options import Options
@@ -13,45 +14,56 @@ from data_tools.tiles import common_multiple
 _THREADS = 8  # headers are waited for, not computed
 
 
-def check(found: Found, options: Options) -> Tuple[List[Picture], List[Tuple[str, str]]]:
-    """Splits what a source found.
+class Checked(NamedTuple):
+    """What the headers tell.
 
-    Returns:
-      pictures: those that can be converted, as far as their headers tell, in order;
+    Attributes:
+      pictures: those that can be converted, as far as their headers tell, in order.
       problems: name of each other one, and a sentence that says what is wrong.
+      fitting_patch: the largest --patch_size for which no picture is too small; None where none is
+        too small already, or where no patch size would do.
     """
-    pictures, problems = [], list(found.problems)
+
+    pictures: List[Picture]
+    problems: List[Tuple[str, str]]
+    fitting_patch: Optional[int]
+
+
+def check(found: Found, options: Options) -> Checked:
+    """Splits what a source found."""
+    pictures, problems, patches = [], list(found.problems), []
     with futures.ThreadPoolExecutor(_THREADS) as pool:
-        results = pool.map(lambda picture: problem_of(picture, options), found.pictures)
+        results = pool.map(lambda picture: _look(picture, options), found.pictures)
         bar = progress(results, len(found.pictures), "Checking", "pictures")
-        for problem, picture in zip(bar, found.pictures):
+        for (size, problem), picture in zip(bar, found.pictures):
+            if problem is None and size is not None:
+                problem = _too_small(picture, size, options)
+                if problem:
+                    patches.append(_largest_patch(size, options))
             if problem is None:
                 pictures.append(picture)
             else:
                 problems.append((picture.name, problem))
-    return pictures, problems
+    fitting = min(patches) if patches and options.training else 0
+    return Checked(pictures, problems, fitting or None)
 
 
-def problem_of(picture: Picture, options: Options) -> Optional[str]:
-    """What is wrong with one picture, or None."""
+def _look(picture: Picture, options: Options) -> Tuple[Optional[Tuple[int, int]], Optional[str]]:
+    """Height and width of the HR picture, or what is wrong with it or its LR pictures."""
     try:
         size = picture_size(picture.hr.content(), options.max_pixels, picture.hr.label)
         for scale, stored in (picture.lr or {}).items():
             lr_size = picture_size(stored.content(), options.max_pixels, stored.label)
-            check_lr_size(stored.label, lr_size, size, scale)
+            pairs.check_sizes(stored.label, lr_size, size, scale)
     except UserError as error:
-        return str(error)
-    return _too_small(picture, size, options)
+        return None, str(error)
+    return size, None
 
 
-def check_lr_size(label: str, lr: Tuple[int, int], hr: Tuple[int, int], scale: int) -> None:
-    """Raises UserError where `lr` (height, width) is not `hr` divided by `scale`, rounded down."""
-    expected = (hr[0] // scale, hr[1] // scale)
-    if lr != expected:
-        raise UserError(
-            "%s is %dx%d, but the LR picture of scale %d of a picture of %dx%d is %dx%d"
-            % (label, lr[1], lr[0], scale, hr[1], hr[0], expected[1], expected[0])
-        )
+def _largest_patch(size: Tuple[int, int], options: Options) -> int:
+    """The largest patch, in LR pixels of the largest scale, that tiles of such a picture hold."""
+    multiple = common_multiple(options.scales)
+    return min(size) // multiple * multiple // max(options.scales)
 
 
 def _too_small(picture: Picture, size: Tuple[int, int], options: Options) -> Optional[str]:

@@ -136,6 +136,8 @@ def _convert(options: Options) -> int:
         return 128 + stopped.number
     for _, problem in result.skipped:
         print("skipped: " + problem)
+    if result.passed_over:
+        print(result.passed_over)
     print(result.summary())
     return 0
 

@@ -32,7 +32,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from bsrn_estimator import files, progress  # noqa: E402
 from bsrn_estimator.errors import UserError  # noqa: E402
 from bsrn_estimator.pictures import files as picture_files  # noqa: E402
-from bsrn_estimator.pictures import tiling  # noqa: E402
+from bsrn_estimator.pictures import names, tiling  # noqa: E402
 from bsrn_estimator.pictures.decoding import read_rgb  # noqa: E402
 from bsrn_estimator.pictures.picture import to_uint8  # noqa: E402
 from bsrn_estimator.pictures.tiling import OVERLAP  # noqa: E402
@@ -71,7 +71,8 @@ def split(pattern: str, work_dir: str, size: Tuple[int, int], overlap: int) -> i
     if os.listdir(folder):
         raise UserError("%s holds tiles already; name another --work_dir" % folder)
     pictures, count = [], 0
-    found = picture_files.find(pattern, work_dir)
+    found = picture_files.find(pattern, work_dir).files
+    results = names.result_names([file.relative for file in found], ".png")
     for number, file in enumerate(progress.progress(found, len(found), "cutting", "picture")):
         picture = read_rgb(file.path)
         height, width = picture.shape[:2]
@@ -84,7 +85,7 @@ def split(pattern: str, work_dir: str, size: Tuple[int, int], overlap: int) -> i
         tiles = tile_files(number, height, width, size, overlap)
         for tile in tiles:
             cut(picture, tile.tile, size).tofile(os.path.join(folder, tile.name + ".bin"))
-        pictures.append({"result": file.result, "height": height, "width": width})
+        pictures.append({"result": results[number], "height": height, "width": width})
         count += len(tiles)
     _save_index(work_dir, {"size": size, "overlap": overlap, "pictures": pictures})
     return count

@@ -102,8 +102,9 @@ class Manifest:
             )
         if patch_size is not None and 0 < self.patch_size < patch_size:
             raise UserError(
-                "%s was converted for LR patches of up to %d pixels, not %d; convert it again "
-                "with --patch_size=%d" % (source, self.patch_size, patch_size, patch_size)
+                "%s was converted for LR patches of up to %d pixels, not %d; train with "
+                "--patch_size=%d, or convert it again with --patch_size=%d"
+                % (source, self.patch_size, patch_size, self.patch_size, patch_size)
             )
 
     def to_dict(self) -> Dict[str, Any]:

@@ -5,7 +5,7 @@ import logging
 from typing import Any, Dict
 
 from bsrn_estimator import files
-from bsrn_estimator.errors import UserError
+from bsrn_estimator.errors import UserError, install_command
 from bsrn_estimator.export import frozen_graph
 
 # The newest that every onnxruntime since 1.8 reads and both supported releases of tf2onnx write.
@@ -19,8 +19,8 @@ def require() -> None:
         import tf2onnx  # noqa: F401
     except ImportError as error:
         raise UserError(
-            "--export_format=onnx needs the packages onnx and tf2onnx (%s); install the extra for "
-            "ONNX, or export a frozen graph" % error
+            "--export_format=onnx needs the packages onnx and tf2onnx (%s); get them with %s, or "
+            "export a frozen graph" % (error, install_command("export"))
         ) from None
 
 

@@ -7,6 +7,7 @@ from typing import Iterator, Optional, Tuple
 from bsrn_estimator.checkpoints.options import UseOptions
 from bsrn_estimator.errors import printable
 from bsrn_estimator.pictures.decoding import MAX_PIXELS
+from bsrn_estimator.pictures.results import FORMATS
 from bsrn_estimator.pictures.tiling import OVERLAP
 from bsrn_estimator.settings import setting
 
@@ -22,6 +23,13 @@ class PredictOptions(UseOptions):
     input: str = setting("", "a picture, a folder of pictures, or a pattern in quotes")
     output_dir: str = setting("upscaled", "folder for the results")
     self_ensemble: bool = setting(False, "mean over eight flips and rotations, eight times as slow")
+    output_format: str = setting("png", "what the results are written as", choices=FORMATS)
+    quality: Optional[int] = setting(
+        None, "1 to 100, of JPEG and WebP", kind=int, shown="JPEG 95; WebP that loses nothing"
+    )
+    first_frame: bool = setting(False, "takes the first of several frames or pages")
+    follow_links: bool = setting(False, "looks into linked folders")
+    from_results: bool = setting(False, "takes what predict has written for pictures too")
     compare: bool = setting(False, "writes the bicubic enlargement too")
     hr_dir: Optional[str] = setting(
         None, "HR pictures of the same names, to compare the results with", kind=str
@@ -51,4 +59,13 @@ class PredictOptions(UseOptions):
             self.tile is None or self.tile > 2 * self.tile_overlap,
             "--tile=%s leaves nothing between two margins of --tile_overlap=%d; make it larger "
             "than %d" % (self.tile, self.tile_overlap, 2 * self.tile_overlap),
+        )
+        quality = self.quality
+        yield (
+            quality is None or 1 <= quality <= 100,
+            "--quality takes 1 to 100, not %s" % quality,
+        )
+        yield (
+            quality is None or self.output_format != "png",
+            "--quality is for --output_format=jpeg or webp; a PNG loses nothing",
         )

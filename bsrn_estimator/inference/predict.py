@@ -5,34 +5,41 @@
     OUTPUT_DIR/x4_bicubic/NAME.png        with --compare
     OUTPUT_DIR/metrics.json               with --hr_dir
 
-`picture_files.PictureFile.result` says what NAME is. Every result carries a text that says what it
-was made of; it is not made again while that stays the same.
+`pictures.names` says what NAME is. Every result carries a record of what it was made of; it is not
+made again while that stays the same. Two commands may share an output folder, and the work.
 """
 
 import contextlib
-import json
+import errno
 import os
 import sys
-import zlib
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
+import numpy as np
+
+from bsrn_estimator import failures
 from bsrn_estimator import files as file_tools
 from bsrn_estimator.checkpoints import PRETRAINED, trained
 from bsrn_estimator.checkpoints.trained import UsableNetwork
-from bsrn_estimator.errors import UserError, printable
+from bsrn_estimator.errors import RunFailed, UserError, printable
 from bsrn_estimator.evaluation import metrics, report
 from bsrn_estimator.export import exported
+from bsrn_estimator.inference.ground_truth import GroundTruth
 from bsrn_estimator.inference.options import PredictOptions
+from bsrn_estimator.inference.targets import BICUBIC, Source, Target, Targets, crc32
 from bsrn_estimator.inference.upscaler import Upscaler
 from bsrn_estimator.pictures import files as picture_files
-from bsrn_estimator.pictures.decoding import picture_size, read_rgb
+from bsrn_estimator.pictures import results
+from bsrn_estimator.pictures.decoding import picture_size
 from bsrn_estimator.pictures.files import PictureFile
-from bsrn_estimator.pictures.picture import enlarged_bands, enlarged_rows, read_picture, with_alpha
-from bsrn_estimator.pictures.png import PngWriter, text_of
+from bsrn_estimator.pictures.picture import (
+    enlarged_bands,
+    enlarged_rows,
+    read_picture,
+    to_uint8,
+    with_alpha,
+)
 from bsrn_estimator.progress import progress
-
-RECORD_KEY = "bsrn_estimator"
-BICUBIC = "bicubic"
 
 
 def run(options: PredictOptions, session_config: Any = None) -> int:
@@ -44,10 +51,13 @@ def run(options: PredictOptions, session_config: Any = None) -> int:
 
     Raises:
       UserError: nothing can be done: no picture, no network, no such scale.
+      RunFailed: the disk takes no more; what was finished stays.
     """
     network = find_network(options, session_config)
     scales = _scales_of(network, options)
-    files = picture_files.find(options.input, options.output_dir)
+    found = picture_files.find(
+        options.input, options.output_dir, options.follow_links, options.from_results
+    )
     file_tools.make_folder(options.output_dir, "--output_dir=%s" % printable(options.output_dir))
     upscaler = Upscaler(
         network,
@@ -59,9 +69,22 @@ def run(options: PredictOptions, session_config: Any = None) -> int:
     )
     print("network: %s" % network.name, flush=True)
     with upscaler:
-        job = _Job(options, network.identity(), network.step, upscaler, scales)
-        job.run(files)
-    return job.finish()
+        job = _Job(options, network.identity(), upscaler, scales, found.files)
+        for sentence in found.unreadable:
+            job.skip(sentence)
+        try:
+            job.run()
+        except RunFailed:
+            job.summarise(found.passed_over)
+            raise
+    try:
+        return job.finish(network.step, found.passed_over)
+    except OSError as error:
+        folder = printable(options.output_dir)
+        full = failures.unwritable(error, folder, "where it stopped")
+        if full is None:
+            raise
+        raise RunFailed(full) from None
 
 
 def find_network(options: PredictOptions, session_config: Any = None) -> UsableNetwork:
@@ -82,56 +105,116 @@ def _scales_of(network, options: PredictOptions) -> Tuple[int, ...]:
     return tuple(scales)
 
 
+class _MeanwhileFinished(Exception):
+    """Another command has made a result that was waited for."""
+
+
 class _Job:
     """The pictures of one command, one after the other."""
 
-    def __init__(self, options, identity: str, step: int, upscaler: Upscaler, scales) -> None:
+    def __init__(
+        self,
+        options: PredictOptions,
+        identity: str,
+        upscaler: Upscaler,
+        scales: Sequence[int],
+        files: Sequence[PictureFile],
+    ) -> None:
         self._options, self._upscaler, self._scales = options, upscaler, scales
-        self._identity, self._step = identity, step
-        self._made = self._found = 0
-        self._failed: List[str] = []
+        self._files = files
+        self._targets = Targets(options, files, identity, upscaler)
+        self._made: Set[str] = set()
+        self._replaced: Set[str] = set()
+        self._found: Set[str] = set()
+        self._failed = 0
         self._bar: Any = None  # while `run` runs
+        self._truth: Optional[GroundTruth] = None
+        if options.hr_dir:
+            most = scales[0] ** 2 * options.max_pixels
+            self._truth = GroundTruth(options.hr_dir, files, scales[0], most)
         shave = options.shave
-        shaves = {scale: scale if shave is None else shave for scale in scales}
-        self._shaves = shaves
-        result = upscaler.names[0]
-        self._report = report.Report(os.path.basename(options.hr_dir or ""), shaves, result)
+        self._shaves = {scale: scale if shave is None else shave for scale in scales}
+        self._report = report.Report(
+            os.path.basename(options.hr_dir or ""), self._shaves, upscaler.names[0]
+        )
         self._compared = 0
 
-    def run(self, files: List[PictureFile]) -> None:
-        """Upscales `files`; those that fail are named and counted."""
-        sizes = [self._tiles_of(file) for file in files]
-        with progress(total=sum(sizes), description="Upscaling", unit="tiles") as self._bar:
-            for number, (file, tiles) in enumerate(zip(files, sizes), 1):
-                note = "picture %d of %d" % (number, len(files))
-                before = self._bar.count
-                try:
-                    self._bar.update(0, note)
-                    self._picture(file)
-                except UserError as error:
-                    self._failed.append(file.path)
-                    self._bar.write("skipped: %s" % error)
-                except OSError as error:
-                    self._failed.append(file.path)
-                    self._bar.write("skipped: %s: %s" % (printable(file.path), error))
-                # What was finished before, or failed half-way, is no longer to be done.
-                self._bar.update(max(tiles - (self._bar.count - before), 0), note)
+    def run(self) -> None:
+        """Upscales the pictures; those that fail are named and counted.
 
-    def finish(self) -> int:
+        What another command is making is left to the end, and waited for there.
+
+        Raises:
+          RunFailed: the disk takes no more.
+        """
+        sizes = {file: self._tiles_of(file) for file in self._files}
+        total = sum(sizes.values())
+        with progress(total=total, description="Upscaling", unit="tiles") as self._bar:
+            waiting = list(self._files)
+            for wait in (False, True):
+                left, waiting = waiting, []
+                for number, file in enumerate(left, 1):
+                    note = "picture %d of %d" % (number, len(left))
+                    before = self._bar.count
+                    self._bar.update(0, note)
+                    try:
+                        self._attempt(file, wait)
+                    except file_tools.Busy:
+                        waiting.append(file)
+                        continue
+                    # What was finished before, or failed half-way, is no longer to be done.
+                    rest = sizes[file] - (self._bar.count - before)
+                    self._bar.update(max(rest, 0), note)
+
+    def _attempt(self, file: PictureFile, wait: bool) -> None:
+        name = printable(file.path)
+        try:
+            self._picture(file, wait)
+        except UserError as error:
+            self.skip(str(error))
+        except MemoryError:
+            self.skip("%s does not fit into the memory" % name)
+        except OSError as error:
+            folder = printable(self._options.output_dir)
+            full = failures.unwritable(error, folder, "where it stopped")
+            if full and error.errno != errno.EFBIG:  # which is for one file alone
+                raise RunFailed(full) from None
+            self.skip("%s: %s" % (name, error))
+
+    def skip(self, sentence: str) -> None:
+        """Says that something was left out, and why."""
+        self._failed += 1
+        if self._bar is None:
+            print("skipped: %s" % sentence, file=sys.stderr, flush=True)
+        else:
+            self._bar.write("skipped: %s" % sentence)
+
+    def finish(self, step: int, passed_over: picture_files.PassedOver) -> int:
         """Writes the metrics, prints the summary, and returns the exit status."""
         if self._compared:
-            content = self._report.to_dict(self._step)
+            content = self._report.to_dict(step)
             path = report.save(content, self._options.output_dir)
             print(report.table(content))
             print("wrote %s" % printable(path))
-        parts = ["%d result%s written" % (self._made, "" if self._made == 1 else "s")]
-        if self._found:
-            parts.append("%d were finished before" % self._found)
-        folder = printable(self._options.output_dir)
-        print("%s to %s" % (", ".join(parts), folder), flush=True)
-        if self._failed:
-            print("%d of the pictures were skipped, see above" % len(self._failed), file=sys.stderr)
+        self.summarise(passed_over)
         return 1 if self._failed else 0
+
+    def summarise(self, passed_over: picture_files.PassedOver) -> None:
+        """Prints what was done; the last line names the result, or the folder of several."""
+        if self._failed:
+            print("%d of the pictures were skipped, see above" % self._failed, file=sys.stderr)
+            sys.stderr.flush()
+        if str(passed_over):
+            print(passed_over)
+        made = len(self._made)
+        parts = ["%d result%s written" % (made, "" if made == 1 else "s")]
+        if self._replaced:
+            parts.append("%d in place of earlier ones" % len(self._replaced))
+        if self._found:
+            parts.append("%d were finished before" % len(self._found))
+        paths = self._made | self._found
+        place = paths.pop() if len(paths) == 1 else self._options.output_dir
+        print("%s: %s" % (", ".join(parts), printable(place)), flush=True)
 
     def _tiles_of(self, file: PictureFile) -> int:
         try:
@@ -140,71 +223,63 @@ class _Job:
         except UserError:
             return 0  # said when its turn comes
 
-    def _picture(self, file: PictureFile) -> None:
-        record = self._record_of(file)
+    def _picture(self, file: PictureFile, wait: bool) -> None:
+        size = picture_size(file.path, self._options.max_pixels)
+        source = Source(file, size, crc32(file.path))
         picture = None
         for scale in self._scales:
-            targets = self._targets(file, scale)
-            texts = {path: json.dumps(dict(record, scale=scale, kind=k)) for k, path in targets}
-            todo = [(kind, path) for kind, path in targets if not self._is_finished(path, texts)]
-            self._found += len(targets) - len(todo)
-            if todo and picture is None:
-                picture = read_picture(file.path, self._options.max_pixels)
-            if todo:
-                self._upscale(picture, scale, dict(todo), texts)
-                self._made += len(todo)
-            if self._options.hr_dir:
-                self._compare(file, scale, dict(targets)[self._upscaler.names[0]])
+            # Before anything is computed, for a pair that does not fit is a mistake.
+            hr_path = self._truth.path(file, size) if self._truth else None
+            targets = self._targets.of(source, scale)
+            while True:
+                todo = [target for target in targets if not self._targets.is_finished(target)]
+                self._found |= {target.path for target in targets if target not in todo}
+                self._found -= self._made
+                if not todo:
+                    break
+                if picture is None:
+                    picture = self._read(file)
+                with contextlib.suppress(_MeanwhileFinished):
+                    self._upscale(printable(file.path), picture, scale, todo, wait)
+                    break
+            if hr_path:
+                self._compare(file, scale, hr_path, targets[0].path)
 
-    def _record_of(self, file: PictureFile) -> Dict:
-        """What decides the result, but for the scale."""
-        return {
-            "network": self._identity,
-            "output": self._options.output,
-            "first_output": self._options.first_output,
-            "self_ensemble": self._options.self_ensemble,
-            "source_crc32": _crc32(file.path),
-        }
+    def _read(self, file: PictureFile):
+        picture = read_picture(
+            file.path, self._options.max_pixels, first_frame=self._options.first_frame
+        )
+        # An alpha channel that hides nothing need not keep a picture from becoming a JPEG.
+        if self._options.output_format == "jpeg" and picture.alpha is not None:
+            if picture.alpha.min() == np.iinfo(picture.alpha.dtype).max:
+                return picture._replace(alpha=None)
+        return picture
 
-    def _targets(self, file: PictureFile, scale: int) -> List[Tuple[str, str]]:
-        """(kind, path) of every file that is to be written for one picture and scale."""
-        names = list(self._upscaler.names) + [BICUBIC] * self._options.compare
-        folders = ["x%d" % scale] + ["x%d_%s" % (scale, name) for name in names[1:]]
-        root = self._options.output_dir
-        return [
-            (name, os.path.join(root, folder, file.result)) for name, folder in zip(names, folders)
-        ]
-
-    def _is_finished(self, path: str, texts: Dict[str, str]) -> bool:
-        if self._options.overwrite or not os.path.lexists(path):
-            return False
-        text = text_of(path, RECORD_KEY)
-        if text is None:
-            raise UserError(
-                "%s exists and was not made by this command; move it, add --overwrite, or name "
-                "another --output_dir" % printable(path)
-            )
-        return text == texts[path]
-
-    def _upscale(self, picture, scale: int, todo: Dict[str, str], texts) -> None:
-        """Writes the results that are to be done."""
+    def _upscale(self, label: str, picture, scale: int, todo: List[Target], wait: bool) -> None:
+        """Writes the results that are to be done of the picture that messages call `label`."""
         height, width = (scale * side for side in picture.colours.shape[:2])
-        channels = picture.colours.shape[2] + (picture.alpha is not None)
+        shape = (height, width, picture.colours.shape[2] + (picture.alpha is not None))
+        form = self._targets.form
+        form.check(label, height, width, picture.alpha is not None)
         with contextlib.ExitStack() as stack:
             writers = {}
-            for kind, path in todo.items():
-                os.makedirs(os.path.dirname(path), exist_ok=True)
-                text = {RECORD_KEY: texts[path]}
-                writer = PngWriter(
-                    path, (height, width, channels), picture.bits, picture.icc_profile, text
+            for target in todo:
+                os.makedirs(os.path.dirname(target.path), exist_ok=True)
+                writer = results.write(
+                    target.path, shape, picture.bits, picture.icc_profile, target.record, form, wait
                 )
-                writers[kind] = stack.enter_context(writer)
+                writers[target.kind] = stack.enter_context(writer)
+            if any(self._targets.is_finished(target) for target in todo):
+                raise _MeanwhileFinished
+            there = {target.path for target in todo if os.path.lexists(target.path)}
             if BICUBIC in writers:
                 _write_bicubic(picture, scale, writers.pop(BICUBIC))
             if writers:
                 self._write_outputs(picture, scale, writers)
+        self._made |= {target.path for target in todo}
+        self._replaced |= there
 
-    def _write_outputs(self, picture, scale: int, writers: Dict[str, PngWriter]) -> None:
+    def _write_outputs(self, picture, scale: int, writers: Dict[str, Any]) -> None:
         row = 0
         for bands in self._upscaler.bands(picture.rgb(), scale, picture.store, self._bar.update):
             end = row + len(bands[0]) // scale
@@ -213,16 +288,11 @@ class _Job:
                     writers[name].write(with_alpha(band, picture, scale, row, end))
             row = end
 
-    def _compare(self, file: PictureFile, scale: int, path: str) -> None:
+    def _compare(self, file: PictureFile, scale: int, hr_path: str, path: str) -> None:
         """Adds the figures of one finished result to the report."""
-        hr_path = picture_files.ground_truth(file, self._options.hr_dir, scale)
-        name = printable(file.relative)
-        if hr_path is None:
-            raise UserError("%s has no HR picture in --hr_dir" % name)
-        hr, result = read_rgb(hr_path), read_rgb(path)
-        if any(large < small for large, small in zip(hr.shape, result.shape)):
-            raise UserError("%s is smaller than the result for %s at x%d" % (hr_path, name, scale))
-        bicubic = enlarged_rows(read_rgb(file.path), scale, 0, result.shape[0] // scale)
+        most = scale**2 * self._options.max_pixels
+        hr, result, lr = (_visible(name, most) for name in (hr_path, path, file.path))
+        bicubic = enlarged_rows(lr, scale, 0, len(lr))
         shave = self._shaves[scale]
         figures = metrics.compare(hr, result, shave)
         for key, value in metrics.compare(hr, bicubic, shave).items():
@@ -231,23 +301,14 @@ class _Job:
         self._compared += 1
 
 
-def _write_bicubic(picture, scale: int, writer: PngWriter) -> None:
+def _visible(path: str, max_pixels: int):
+    """What is seen of a picture, uint8 [height, width, 3]."""
+    return to_uint8(read_picture(path, max_pixels, first_frame=True).rgb())
+
+
+def _write_bicubic(picture, scale: int, writer) -> None:
     row = 0
     for band in enlarged_bands(picture.colours, scale):
         end = row + len(band) // scale
         writer.write(with_alpha(band, picture, scale, row, end))
         row = end
-
-
-def _crc32(path: str) -> int:
-    """CRC of a file's content; 0 where it cannot be read, which is said when it is decoded."""
-    value = 0
-    try:
-        if not os.path.isfile(path):
-            return value
-        with open(path, "rb") as file:
-            for block in iter(lambda: file.read(2**20), b""):
-                value = zlib.crc32(block, value)
-    except OSError:
-        return 0
-    return value & 0xFFFFFFFF

@@ -9,7 +9,7 @@ from bsrn_estimator.checkpoints.trained import UsableNetwork
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.networks.choice import OutputChoice
 from bsrn_estimator.pictures.picture import to_uint8
-from bsrn_estimator.pictures.tiling import OVERLAP, Tile, tiles_of
+from bsrn_estimator.pictures.tiling import OVERLAP, Tile, lengthened, margins, tiles_of
 from bsrn_estimator.scales import require
 
 
@@ -83,8 +83,11 @@ class Upscaler:
 
     def _tiles(self, height: int, width: int, scale: int) -> List[Tile]:
         require([scale], self.scales, "this network")
+        rows, columns = (
+            side + 2 * margin for side, margin in zip((height, width), margins(height, width))
+        )
         if self._fixed:
-            if height < self._fixed[0] or width < self._fixed[1]:
+            if rows < self._fixed[0] or columns < self._fixed[1]:
                 raise UserError(
                     "the picture of %d x %d pixels is smaller than the %d x %d that this exported "
                     "model takes; export one with a free shape" % ((height, width) + self._fixed)
@@ -92,11 +95,19 @@ class Upscaler:
             size = self._fixed
         else:
             size = 2 * (self._tile or max(self._network_tile(scale), 4 * self._overlap),)
-        return tiles_of(height, width, size, self._overlap)
+        return tiles_of(rows, columns, size, self._overlap)
 
     def tiles(self, height: int, width: int, scale: int) -> int:
         """How many tiles a picture of this size takes."""
         return len(self._tiles(height, width, scale))
+
+    def layout(self, height: int, width: int, scale: int) -> Optional[List[int]]:
+        """Height, width and overlap of the tiles of a picture; None where it is one tile.
+
+        It is what the result depends on besides the network and the picture.
+        """
+        tiles = self._tiles(height, width, scale)
+        return None if len(tiles) == 1 else list(tiles[0].lr_shape) + [self._overlap]
 
     def _tile_pictures(self, lr: np.ndarray, scale: int) -> List[np.ndarray]:
         """All outputs for one tile: [h, w, 3] to a list of float32 [s * h, s * w, 3]."""
@@ -128,14 +139,23 @@ class Upscaler:
         Yields:
           For each of `names`, [rows, scale * width, ...], as `convert` makes it.
         """
-        tiles = self._tiles(lr.shape[0], lr.shape[1], scale)
-        for _, row in itertools.groupby(tiles, key=lambda tile: tile.rows):
+        height, width = lr.shape[:2]
+        tiles = self._tiles(height, width, scale)
+        above, left = margins(height, width)
+        lr = lengthened(lr)
+        columns = slice(scale * left, scale * (left + width))
+        for window, row in itertools.groupby(tiles, key=lambda tile: tile.rows):
             kept = [[] for _ in self.names]
             for tile in row:
                 for parts, picture in zip(kept, self._tile_pictures(tile.cut(lr), scale)):
                     parts.append(convert(tile.kept(picture, scale)))
                 on_tile()
-            yield [parts[0] if len(parts) == 1 else np.concatenate(parts, 1) for parts in kept]
+            rows = slice(
+                scale * max(above - window.keep, 0),
+                scale * max(min(above + height, window.keep_stop) - window.keep, 0),
+            )
+            if rows.start < rows.stop:
+                yield [_joined(parts)[rows, columns] for parts in kept]
 
     def upscale(self, lr: np.ndarray, scale: int) -> np.ndarray:
         """The first of the outputs for one picture held in memory.
@@ -148,3 +168,8 @@ class Upscaler:
           float32 [scale * height, scale * width, 3], neither rounded nor clipped.
         """
         return np.concatenate([band[0] for band in self.bands(lr, scale, convert=np.asarray)])
+
+
+def _joined(parts: List[np.ndarray]) -> np.ndarray:
+    """What tiles side by side have kept; without a copy where there is one."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)

@@ -10,26 +10,45 @@ What a picture becomes:
     EXIF orientation         applied
 """
 
+import functools
+import importlib
 import io
 import os
-import re
 import stat
 import warnings
-from typing import NamedTuple, Optional, Tuple, Union
+from typing import BinaryIO, NamedTuple, Optional, Tuple, Union
 
 import numpy as np
-from PIL import Image
+from PIL import Image, features
 
-from bsrn_estimator.errors import UserError, printable
+from bsrn_estimator.errors import UserError, install_command, printable
 
-EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 MAX_PIXELS = 80000000  # about 9,000 by 9,000: 240 MB as RGB
 
-_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
+# The endings of what is always read, and of what takes a plug-in, by Pillow's name of the format.
+_JPEG_EXTENSIONS = (".jpg", ".jpeg", ".jfif", ".jpe", ".jif", ".jfi")
+EXTENSIONS = (".png", ".apng", ".bmp", ".tif", ".tiff", ".webp", ".gif") + _JPEG_EXTENSIONS
+PLUGIN_EXTENSIONS = {".avif": "AVIF", ".heic": "HEIF", ".heif": "HEIF", ".hif": "HEIF"}
+
+KINDS = "PNG, JPEG, BMP, TIFF, WebP, GIF, AVIF or HEIC"
+
+_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF")
+# The brands of an ISO base media file that say what a picture in it is coded with.
+_AVIF_BRANDS = {b"avif", b"avis"}
+_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+_LONGEST_BRANDS = 256
 _ORIENTATION = 0x0112
 _TURNED = (5, 6, 7, 8)  # orientations that swap height and width
 # The raw modes of Pillow for samples of 16 bits name their byte order; "BGR;16" is 5, 6 and 5 bits.
-_SIXTEEN_BITS = re.compile(r";16[BLN]$")
+_SIXTEEN_BITS = ("16B", "16L", "16N")
+# Where OpenCV puts the samples of such a raw mode; "RGBa" holds colours times alpha.
+_SIXTEEN_BIT_ORDERS = {
+    "LA": [0, -1],
+    "RGB": [2, 1, 0],
+    "RGBX": [2, 1, 0],
+    "RGBA": [2, 1, 0, 3],
+    "RGBa": [2, 1, 0, 3],
+}
 _PROFILE_SPACES = {1: b"GRAY", 3: b"RGB "}  # by the number of channels of colour
 
 # The limit on pixels is checked here, from the header, and is an error rather than a warning.
@@ -57,19 +76,54 @@ def open_checked(
     name = name or _name_of(source)
     file = _open(source, name)
     try:
-        image = Image.open(file, formats=_FORMATS)
+        image = Image.open(file, formats=_FORMATS + _plugin_formats(file, name))
+    except UserError:
+        file.close()
+        raise
     except Image.DecompressionBombError:
         file.close()
         raise UserError(_too_large(name, 2 * Image.MAX_IMAGE_PIXELS)) from None
     except Exception:  # a hostile header makes Pillow raise nearly anything
         file.close()
-        raise UserError(
-            "%s is not a picture that can be read (PNG, JPEG, BMP, TIFF or WebP)" % name
-        ) from None
+        raise UserError("%s is not a picture that can be read (%s)" % (name, KINDS)) from None
     if image.width * image.height > max_pixels:
         image.close()
         raise UserError(_too_large(name, max_pixels))
     return image
+
+
+@functools.lru_cache(maxsize=None)
+def is_readable(plugin_format: str) -> bool:
+    """Whether Pillow, or a plug-in that is installed, reads "AVIF" or "HEIF"."""
+    try:
+        if plugin_format == "HEIF":
+            importlib.import_module("pillow_heif").register_heif_opener()
+            return True
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # older releases of Pillow do not know the word
+            if not features.check("avif"):
+                importlib.import_module("pillow_avif")
+        return True
+    except ImportError:
+        return False
+
+
+def _plugin_formats(file: BinaryIO, name: str) -> Tuple[str, ...]:
+    """The format of a file that takes a plug-in, as a tuple to add; empty for the usual ones."""
+    head = file.read(12)
+    brands = set()
+    if head[4:8] == b"ftyp":
+        length = min(int.from_bytes(head[:4], "big"), _LONGEST_BRANDS)
+        listed = head[8:] + file.read(max(length - 12, 0))
+        brands = {listed[begin : begin + 4] for begin in range(0, len(listed), 4)}
+    file.seek(0)
+    kind = "AVIF" if brands & _AVIF_BRANDS else "HEIF" if brands & _HEIF_BRANDS else ""
+    if kind and not is_readable(kind):
+        raise UserError(
+            "%s is %s, for which a package is missing; get it with %s, or save it as PNG"
+            % (name, "AVIF" if kind == "AVIF" else "HEIC", install_command("pictures"))
+        )
+    return (kind,) if kind else ()
 
 
 def picture_size(
@@ -167,7 +221,10 @@ def _refuse_frames(image: Image.Image) -> None:
     # Cameras put a small second picture in a JPEG; that is no animation.
     frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
     if frames > 1:
-        raise UserError("is animated or has pages (%d frames); give it as single pictures" % frames)
+        raise UserError(
+            "is animated or has pages (%d frames); --first_frame takes the first, or give them as "
+            "single pictures" % frames
+        )
 
 
 def _decoded(image: Image.Image, source: Source) -> Decoded:
@@ -177,9 +234,10 @@ def _decoded(image: Image.Image, source: Source) -> Decoded:
     orientation = image.tag_v2.get(_ORIENTATION, 1) if is_tiff else None
     image.load()  # before any other decoder: Pillow refuses a picture that is cut short
     profile = image.info.get("icc_profile")
-    deep = image.mode in ("RGB", "RGBA", "LA") and bool(_SIXTEEN_BITS.search(raw_mode))
+    stored, _, sixteen = raw_mode.partition(";")
+    deep = stored in _SIXTEEN_BIT_ORDERS and sixteen in _SIXTEEN_BITS
     if deep:
-        pixels = _sixteen_bits(source, "LA" if raw_mode.startswith("LA") else image.mode)
+        pixels = _sixteen_bits(source, stored)
     else:
         pixels = _shallow(image)
     if not is_tiff:
@@ -202,8 +260,13 @@ def _raw_mode(image: Image.Image) -> str:
     return arguments if isinstance(arguments, str) else ""
 
 
-def _sixteen_bits(source: Source, mode: str) -> np.ndarray:
-    """16-bit colour, of which Pillow would keep half: uint16 [height, width, 2 to 4]."""
+def _sixteen_bits(source: Source, stored: str) -> np.ndarray:
+    """16-bit colour, of which Pillow would keep half: uint16 [height, width, 2 to 4].
+
+    Args:
+      source: as for `decode`.
+      stored: a key of _SIXTEEN_BIT_ORDERS.
+    """
     import cv2  # slow to import and seldom needed
 
     if not isinstance(source, bytes):
@@ -212,7 +275,11 @@ def _sixteen_bits(source: Source, mode: str) -> np.ndarray:
     values = cv2.imdecode(np.frombuffer(source, np.uint8), cv2.IMREAD_UNCHANGED)
     if values is None or values.dtype != np.uint16 or values.ndim != 3:
         raise UserError("holds 16-bit pixels in a form that is not supported")
-    return values[..., {"LA": [0, -1], "RGB": [2, 1, 0], "RGBA": [2, 1, 0, 3]}[mode]]
+    values = values[..., _SIXTEEN_BIT_ORDERS[stored]]
+    if stored == "RGBa":
+        alpha = np.maximum(values[..., 3:], 1).astype(np.float32)
+        values[..., :3] = np.minimum(np.rint(values[..., :3] * (65535 / alpha)), 65535)
+    return values
 
 
 def _shallow(image: Image.Image) -> np.ndarray:

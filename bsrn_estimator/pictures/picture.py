@@ -1,7 +1,7 @@
 """Pictures with all that a result keeps: grey or colour, 8 or 16 bit, alpha, colour profile.
 
-`decoding` says what a file becomes; several frames or pages are refused, but for the previews in a
-JPEG. No EXIF data is kept but the orientation, which is applied.
+`decoding` says what a file becomes; several frames or pages are refused unless the first is asked
+for, but for the previews in a JPEG. No EXIF data is kept but the orientation, which is applied.
 """
 
 from typing import Iterator, NamedTuple, Optional
@@ -9,6 +9,7 @@ from typing import Iterator, NamedTuple, Optional
 import numpy as np
 
 from bsrn_estimator.pictures import decoding
+from bsrn_estimator.pictures.filling import filled
 from bsrn_estimator.pictures.imresize import enlarge
 
 # Rec. ITU-R BT.601: weights of R, G, B in a grey value.
@@ -21,7 +22,8 @@ class Picture(NamedTuple):
     """A decoded picture.
 
     Attributes:
-      colours: uint8 or uint16 [height, width, 1 or 3], grey or RGB.
+      colours: uint8 or uint16 [height, width, 1 or 3], grey or RGB. What is stored under full
+        transparency nobody sees, and enlarging must not mix it in: `read_picture` replaces it.
       alpha: the same dtype, [height, width, 1]; None where all is opaque and the file has none.
       icc_profile: the colour profile; None where there is none that fits.
     """
@@ -64,21 +66,25 @@ def read_picture(
     source: decoding.Source,
     max_pixels: int = decoding.MAX_PIXELS,
     name: Optional[str] = None,
+    first_frame: bool = False,
 ) -> Picture:
-    """Decodes a picture.
+    """Decodes a picture. Under full transparency it gets colours that go on from what is visible.
 
     Args:
       source: path of a regular file, or the file's bytes.
       max_pixels: the most pixels that its header may announce.
       name: what messages call the picture; by default the path.
+      first_frame: takes the first of several frames or pages instead of refusing them.
 
     Raises:
       UserError: it cannot be read, is too large, damaged, or has several frames.
     """
-    pixels, profile = decoding.decode(source, max_pixels, name, several=False)
+    pixels, profile = decoding.decode(source, max_pixels, name, several=first_frame)
     channels = 3 if pixels.shape[2] > 2 else 1
-    alpha = pixels[..., channels:] if pixels.shape[2] > channels else None
-    return Picture(pixels[..., :channels], alpha, profile)
+    if pixels.shape[2] == channels:
+        return Picture(pixels, None, profile)
+    colours, alpha = pixels[..., :channels], pixels[..., channels:]
+    return Picture(filled(colours, alpha[..., 0] > 0), alpha, profile)
 
 
 def enlarged_rows(pixels: np.ndarray, scale: int, begin: int, end: int) -> np.ndarray:

@@ -4,6 +4,7 @@ Written for what the usual libraries leave out: rows that come one band at a tim
 every form of colour. Format: Portable Network Graphics (PNG) Specification, W3C, second edition.
 """
 
+import contextlib
 import os
 import struct
 import zlib
@@ -17,17 +18,26 @@ _START = b"\x89PNG\r\n\x1a\n"
 _COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # by the number of channels
 _ROWS_AT_ONCE = 32
 _LONGEST_TEXT = 2**16
+# Keyword of the last text: the CRC-32 of all that stands before it in the file.
+_SEAL = "bsrn_estimator_crc32"
+_END = b"\0\0\0\0IEND\xaeB`\x82"
 
 
 class PngWriter:
     """A PNG that is being written, to `path` with `.incomplete` behind it until it is closed.
+
+    Of two processes that write one path the second waits for the first, or is told that it is busy.
 
     Args:
       path: the file; replaced if it exists.
       shape: height, width and channels: 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha.
       bits: 8 or 16.
       icc_profile: colour profile to embed.
-      texts: Latin-1 texts to embed, by keyword.
+      texts: Latin-1 texts to embed, by keyword. With them comes a checksum; see `is_whole`.
+      wait: waits while another process writes the same file.
+
+    Raises:
+      files.Busy: another process does, and `wait` is false.
     """
 
     def __init__(
@@ -37,26 +47,41 @@ class PngWriter:
         bits: int = 8,
         icc_profile: Optional[bytes] = None,
         texts: Optional[Dict[str, str]] = None,
+        wait: bool = True,
     ) -> None:
         self._path, self._aside = path, files.aside(path)
         self._shape, self._bits, self._rows = tuple(shape), bits, 0
         self._above = np.zeros(shape[1] * shape[2] * bits // 8, np.uint8)
         self._compressor = zlib.compressobj(6, zlib.DEFLATED, 15, 9, zlib.Z_FILTERED)
-        # A link in the place of the file would lead the pixels elsewhere.
-        files.remove(self._aside)
-        self._file = open(self._aside, "xb")
-        self._file.write(_START)
+        self._file = files.hold_aside(path, wait)
+        self._crc, self._sealed = 0, bool(texts)
+        try:
+            self._start(texts or {}, icc_profile)
+        except BaseException:
+            self.abandon()
+            raise
+
+    def _start(self, texts: Dict[str, str], icc_profile: Optional[bytes]) -> None:
+        shape, bits = self._shape, self._bits
+        self._bytes(_START)
         header = (shape[1], shape[0], bits, _COLOUR_TYPES[shape[2]], 0, 0, 0)
         self._chunk(b"IHDR", struct.pack(">IIBBBBB", *header))
         if icc_profile:
             self._chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc_profile))
-        for keyword, text in (texts or {}).items():
-            self._chunk(b"tEXt", keyword.encode("latin-1") + b"\0" + text.encode("latin-1"))
+        for keyword, text in texts.items():
+            self._text(keyword, text)
+
+    def _bytes(self, content: bytes) -> None:
+        self._crc = zlib.crc32(content, self._crc)
+        self._file.write(content)
 
     def _chunk(self, name: bytes, content: bytes) -> None:
         checksum = zlib.crc32(name + content) & 0xFFFFFFFF
-        self._file.write(struct.pack(">I", len(content)) + name + content)
-        self._file.write(struct.pack(">I", checksum))
+        self._bytes(struct.pack(">I", len(content)) + name + content)
+        self._bytes(struct.pack(">I", checksum))
+
+    def _text(self, keyword: str, text: str) -> None:
+        self._chunk(b"tEXt", keyword.encode("latin-1") + b"\0" + text.encode("latin-1"))
 
     def write(self, band: np.ndarray) -> None:
         """Adds rows: uint8 or uint16 (as `bits`) [rows, width, channels]."""
@@ -78,18 +103,25 @@ class PngWriter:
 
     def close(self) -> None:
         """Finishes the file and gives it its name."""
-        if self._rows != self._shape[0]:
+        try:
+            if self._rows != self._shape[0]:
+                raise ValueError("%d rows of %d were written" % (self._rows, self._shape[0]))
+            self._data(self._compressor.flush())
+            if self._sealed:
+                self._text(_SEAL, "%08x" % (self._crc & 0xFFFFFFFF))
+            self._bytes(_END)
+            self._file.flush()
+            os.replace(self._aside, self._path)
+        except BaseException:
             self.abandon()
-            raise ValueError("%d rows of %d were written" % (self._rows, self._shape[0]))
-        self._data(self._compressor.flush())
-        self._chunk(b"IEND", b"")
+            raise
         self._file.close()
-        os.replace(self._aside, self._path)
 
     def abandon(self) -> None:
         """Removes what was written."""
-        self._file.close()
         files.remove(self._aside)
+        with contextlib.suppress(OSError):  # a full disk refuses the rest of the buffer
+            self._file.close()
 
     def __enter__(self) -> "PngWriter":
         return self
@@ -157,3 +189,23 @@ def text_of(path: str, keyword: str) -> Optional[str]:
                 file.seek(4, os.SEEK_CUR)
     except (OSError, struct.error):
         return None
+
+
+def is_whole(path: str) -> bool:
+    """Whether a file is what `PngWriter` wrote, to the last byte; reads all of it."""
+    seal = struct.pack(">I", len(_SEAL) + 9) + b"tEXt" + _SEAL.encode() + b"\0"
+    tail = len(seal) + 8 + 4 + len(_END)
+    try:
+        with open(path, "rb") as file:
+            left = os.fstat(file.fileno()).st_size - tail
+            crc = 0
+            while left > 0:
+                block = file.read(min(left, 2**20))
+                if not block:
+                    return False
+                crc, left = zlib.crc32(block, crc), left - len(block)
+            found = file.read()
+    except OSError:
+        return False
+    text = b"%08x" % (crc & 0xFFFFFFFF)
+    return found[: len(seal)] == seal and found[len(seal) : -16] == text and found[-12:] == _END

@@ -22,6 +22,25 @@ TILE = 208
 EXPORTED_TILE_HR_PIXELS = 448
 
 
+# Below so many pixels the zeros around a picture outweigh it, and a white line becomes grey. Such a
+# side is lengthened by its mirror image at both ends while the network looks at it.
+THIN = 4
+THIN_MARGIN = 8
+
+
+def margins(height: int, width: int) -> Tuple[int, int]:
+    """LR pixels by which a picture is lengthened above and below, and left and right."""
+    return THIN_MARGIN * (height < THIN), THIN_MARGIN * (width < THIN)
+
+
+def lengthened(lr: np.ndarray) -> np.ndarray:
+    """The picture [height, width, channels] with its `margins`, which mirror it."""
+    rows, columns = margins(*lr.shape[:2])
+    if not rows and not columns:
+        return lr
+    return np.pad(lr, ((rows, rows), (columns, columns), (0, 0)), "symmetric")
+
+
 def default_tile(scale: int, overlap: int = OVERLAP) -> int:
     """Side of a tile in LR pixels for an export; at least half of it is kept along each axis."""
     return max(EXPORTED_TILE_HR_PIXELS // scale, 4 * overlap)

@@ -3,9 +3,10 @@
 import os
 
 from bsrn_estimator.errors import UserError, printable
-from bsrn_estimator.pictures.decoding import EXTENSIONS
+from bsrn_estimator.pictures import pairs
+from bsrn_estimator.pictures.decoding import KINDS
 from data_tools.options import Options
-from data_tools.sources import files
+from data_tools.sources import search
 from data_tools.sources.picture import Found, Picture, StoredFile, safe_name, with_unique_names
 
 
@@ -16,23 +17,20 @@ def find_folder(options: Options) -> Found:
       UserError: there is no such folder, or no picture in it.
     """
     folder = options.input_dir
-    problems: files.Problems = []
-    paths = files.walk(folder, options.follow_links, problems)
-    if not paths and not problems:
+    listing = search.pictures_in(folder, options.follow_links)
+    if not listing.paths and not listing.outside:
+        reasons = str(listing.passed_over)
         raise UserError(
-            "%s holds no picture (%s); check --input_dir"
-            % (printable(folder), ", ".join(EXTENSIONS))
+            "%s holds no picture (%s)%s; check --input_dir"
+            % (printable(folder), KINDS, reasons and "; " + reasons)
         )
     candidates = [
         (
             printable(os.path.join(folder, path)),
-            Picture(
-                safe_name(os.path.splitext(path)[0].replace(os.sep, "_")),
-                StoredFile(os.path.join(folder, path)),
-            ),
+            Picture(safe_name(pairs.stem(path)), StoredFile(os.path.join(folder, path))),
         )
-        for path in paths
+        for path in listing.paths
     ]
     found = with_unique_names(candidates)
-    found.problems = problems + found.problems
-    return found
+    outside = [(os.path.basename(path), search.link_problem(path)) for path in listing.outside]
+    return found._replace(problems=outside + found.problems, passed_over=listing.passed_over)

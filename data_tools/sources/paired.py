@@ -3,14 +3,19 @@
 DIV2K_train_HR/0001.png    DIV2K_train_LR_bicubic/X2/0001x2.png     (valid likewise)
 SR/name.png or HR/         LR/x2/name.png
 HR/name.png                LR_bicubic/X2/namex2.png
+
+`bsrn_estimator.pictures.pairs` says which LR picture belongs to which HR picture.
 """
 
+import itertools
 import os
-from typing import Dict, Iterator, List, NamedTuple, Tuple
+from typing import Dict, List, NamedTuple, Tuple
 
 from bsrn_estimator.errors import UserError, printable
+from bsrn_estimator.pictures import pairs
+from bsrn_estimator.pictures.files import LINKED, PassedOver
 from data_tools.options import Options
-from data_tools.sources import files
+from data_tools.sources import search
 from data_tools.sources.picture import Found, Picture, StoredFile, safe_name, with_unique_names
 
 
@@ -20,13 +25,11 @@ class Layout(NamedTuple):
     Attributes:
       hr: folder of the HR pictures.
       lr: folder of the LR pictures of one scale.
-      suffix: what follows the picture's name in the name of an LR picture.
       lr_x8: folder of the LR pictures of scale 8 where it stands apart, as that of DIV2K does.
     """
 
     hr: str
     lr: str
-    suffix: str
     lr_x8: str = ""
 
     def lr_folder(self, root: str, scale: int) -> str:
@@ -36,31 +39,32 @@ class Layout(NamedTuple):
             return apart
         return folder
 
-    def name_of(self, lr_stem: str, scale: int) -> str:
-        """The name of the picture that an LR picture belongs to, "" where it has no suffix."""
-        suffix = self.suffix.replace("%d", str(scale))
-        return lr_stem[: len(lr_stem) - len(suffix)] if lr_stem.endswith(suffix) else ""
-
 
 _PLAIN = os.path.join("LR", "x%d")
 _NUMBERED = os.path.join("LR_bicubic", "X%d")
 
 
 def find_paired(options: Options) -> Found:
-    """The pictures of a set that comes with its LR pictures.
+    """The pictures of a set that comes with its LR pictures, in the folders of its sequences too.
 
     Raises:
       UserError: a folder of the layout is missing, or there is no HR picture.
     """
     root, layout = _layout(options)
     hr_folder = os.path.join(root, layout.hr)
-    hr, bad = files.by_stem(hr_folder, root, options.follow_links)
+    passed_over = PassedOver()
+    hr, bad = _pictures_of(hr_folder, root, options.follow_links, passed_over)
     if not hr and not bad:
-        raise UserError("%s holds no picture" % printable(hr_folder))
+        reasons = str(passed_over)
+        raise UserError(
+            "%s holds no picture%s" % (printable(hr_folder), reasons and "; " + reasons)
+        )
     lr: Dict[int, Dict[str, str]] = {}
     for scale in options.scales:
-        lr[scale], bad_lr = _lr_files(root, layout, scale, options.follow_links)
-        for name, problem in _unmatched(hr_folder, layout, scale, hr, bad, lr[scale], bad_lr):
+        folder = _lr_folder(root, layout, scale)
+        found, bad_lr = _pictures_of(folder, root, options.follow_links, passed_over)
+        lr[scale], problems = _matched(hr_folder, folder, scale, hr, bad, found, bad_lr)
+        for name, problem in problems.items():
             bad.setdefault(name, problem)
     candidates: List[Tuple[str, Picture]] = [
         (
@@ -74,64 +78,85 @@ def find_paired(options: Options) -> Found:
         for name in hr
         if name not in bad
     ]
-    found = with_unique_names(candidates)
-    found.problems += bad.items()
-    return found
+    unique = with_unique_names(candidates)
+    return Found(unique.pictures, unique.problems + list(bad.items()), passed_over)
 
 
-def _lr_files(
-    root: str, layout: Layout, scale: int, follow_links: bool
+def _pictures_of(
+    folder: str, root: str, follow_links: bool, passed_over: PassedOver
 ) -> Tuple[Dict[str, str], Dict[str, str]]:
-    """As `files.by_stem`, by the name of the picture instead of that of its file."""
+    """As `pairs.by_stem`, of all that is in a folder; links must not lead out of `root`."""
+    search.require_folder(folder)
+    if not follow_links and search.leads_out(folder, root):
+        raise UserError(search.link_problem(folder))
+    listing = search.pictures_in(folder, follow_links)
+    passed_over.update(listing.passed_over)
+    inside, out = [], []
+    for path in listing.outside:
+        if search.leads_out(path, root):
+            out.append(path)
+        elif os.path.isdir(path):
+            passed_over.add(LINKED)
+        else:  # from one part of the set to another no link leads out
+            inside.append(os.path.relpath(path, folder))
+    paths, bad = pairs.by_stem(sorted(listing.paths + inside), folder)
+    for path in out:
+        name = pairs.stem(os.path.relpath(path, folder))
+        bad[name] = search.link_problem(path)
+        paths.pop(name, None)
+    return paths, bad
+
+
+def _lr_folder(root: str, layout: Layout, scale: int) -> str:
     folder = layout.lr_folder(root, scale)
     if not os.path.isdir(folder):
         raise UserError(
             "%s is missing, the folder of the LR pictures of scale %d; get it, or leave the scale "
             "out of --scales" % (printable(folder), scale)
         )
-    paths, bad = files.by_stem(folder, root, follow_links)
-    for stem, path in paths.items():
-        if not layout.name_of(stem, scale):
-            suffix = layout.suffix.replace("%d", str(scale))
-            bad[stem] = "%s should be called NAME%s" % (printable(path), suffix)
-    return (
-        {layout.name_of(stem, scale): path for stem, path in paths.items() if stem not in bad},
-        {layout.name_of(stem, scale) or stem: problem for stem, problem in bad.items()},
-    )
+    return folder
 
 
-def _unmatched(
+def _matched(
     hr_folder: str,
-    layout: Layout,
+    lr_folder: str,
     scale: int,
     hr: Dict[str, str],
     bad_hr: Dict[str, str],
     lr: Dict[str, str],
     bad_lr: Dict[str, str],
-) -> Iterator[Tuple[str, str]]:
-    """Names of pictures that cannot be used because of their LR picture, and why."""
-    yield from bad_lr.items()
-    for name, path in hr.items():
-        if name not in lr:
+) -> Tuple[Dict[str, str], Dict[str, str]]:
+    """HR name to LR path, and names of pictures that cannot be used because of their LR picture."""
+    names = pairs.hr_names(itertools.chain(lr, bad_lr), itertools.chain(hr, bad_hr), scale)
+    problems = {names.get(name, name): problem for name, problem in bad_lr.items()}
+    found: Dict[str, str] = {}
+    for lr_name, path in lr.items():
+        name = names.get(lr_name)
+        if name is None:
+            problem = "%s has no HR picture in %s"
+            problems[lr_name] = problem % (printable(path), printable(hr_folder))
+        elif name in found:
+            both = printable(found[name]), printable(path), printable(hr[name])
+            problems[name] = "%s and %s are both LR pictures of %s; remove one" % both
+        else:
+            found[name] = path
+    for name in hr:
+        if name not in found and name not in problems:
             problem = "%s has no LR picture of scale %d in %s"
-            folder = layout.lr_folder(os.path.dirname(hr_folder), scale)
-            yield name, problem % (printable(path), scale, printable(folder))
-    for name, path in lr.items():
-        if name not in hr and name not in bad_hr:
-            yield name, "%s has no HR picture in %s" % (printable(path), printable(hr_folder))
+            problems[name] = problem % (printable(hr[name]), scale, printable(lr_folder))
+    return found, problems
 
 
 def _layout(options: Options) -> Tuple[str, Layout]:
     """The folder that the layout begins in, and the layout that is there."""
-    files.require_folder(options.input_dir)
+    search.require_folder(options.input_dir)
     if options.dataset == "div2k":
         hr = "DIV2K_%s_HR" % options.split
         lr = "DIV2K_%s_LR_bicubic" % options.split
-        layouts = [Layout(hr, os.path.join(lr, "X%d"), "x%d", "DIV2K_%s_LR_x8" % options.split)]
+        layouts = [Layout(hr, os.path.join(lr, "X%d"), "DIV2K_%s_LR_x8" % options.split)]
         expected = "%s/ and %s/X2/" % (hr, lr)
     else:
-        layouts = [Layout("SR", _PLAIN, ""), Layout("HR", _PLAIN, "")]
-        layouts += [Layout("HR", _NUMBERED, "x%d")]
+        layouts = [Layout("SR", _PLAIN), Layout("HR", _PLAIN), Layout("HR", _NUMBERED)]
         expected = "SR/ or HR/ beside LR/x2/ or LR_bicubic/X2/"
     # The archive of a set may have been unpacked into a folder of its name.
     for root in (options.input_dir, os.path.join(options.input_dir, options.dataset.upper())):

@@ -5,11 +5,13 @@ import dataclasses
 import hashlib
 import os
 import re
-from typing import Dict, List, Optional, Tuple, Union
+import unicodedata
+from typing import Dict, List, NamedTuple, Optional, Tuple, Union
 
 from bsrn_estimator.data.example import decode_example
 from bsrn_estimator.data.tfrecord import read_record
 from bsrn_estimator.errors import UserError, printable
+from bsrn_estimator.pictures.files import PassedOver
 
 _LONGEST_NAME = 100
 
@@ -86,22 +88,27 @@ class Picture:
         return self.name, self.hr.identity(), [(s, stored.identity()) for s, stored in lr]
 
 
-@dataclasses.dataclass
-class Found:
+class Found(NamedTuple):
     """What a source found.
 
     Attributes:
       pictures: in ascending order of their names.
       problems: name of a picture that must be left out, and a sentence that says why.
+      passed_over: files and folders that are no pictures to convert, by reason.
     """
 
     pictures: List[Picture]
     problems: List[Tuple[str, str]]
+    passed_over: PassedOver
 
 
 def safe_name(name: str) -> str:
-    """`name` as it stands in records, and later in paths: one line, no separator, not too long."""
-    printed = name.encode("utf-8", "backslashreplace").decode()
+    """`name` as it stands in records, and later in paths: one line, no separator, not too long.
+
+    The folders in it are joined by `_`; letters with marks are composed, as Unicode's NFC has them.
+    """
+    composed = unicodedata.normalize("NFC", name)
+    printed = composed.encode("utf-8", "backslashreplace").decode()
     clean = re.sub(r"[^\w.+\-]", "_", printed).lstrip(".") or "_"
     if len(clean.encode()) > _LONGEST_NAME:
         digest = hashlib.sha256(printed.encode()).hexdigest()[:8]
@@ -118,15 +125,15 @@ def with_unique_names(candidates: List[Tuple[str, Picture]]) -> Found:
     by_name: Dict[str, List[Tuple[str, Picture]]] = {}
     for label, picture in candidates:
         by_name.setdefault(picture.name, []).append((label, picture))
-    found = Found([], [])
+    found = Found([], [], PassedOver())
     for name in sorted(by_name):
         group = by_name[name]
         if len(group) == 1:
             found.pictures.append(group[0][1])
             continue
         labels = sorted(label for label, _ in group)
-        found.problems += [
+        found.problems.extend(
             (name, "%s and %s would both be called %s; rename one" % (labels[0], label, name))
             for label in labels[1:]
-        ]
+        )
     return found

@@ -11,7 +11,8 @@ import os
 from typing import Any, Dict, Iterator, List, Tuple
 
 from bsrn_estimator.data.tfrecord import index_shard
-from bsrn_estimator.errors import UserError, printable
+from bsrn_estimator.errors import UserError, install_command, printable
+from bsrn_estimator.pictures.files import PassedOver
 from bsrn_estimator.progress import progress
 from data_tools.options import Options
 from data_tools.sources.picture import Found, Picture, Stored, StoredFeature
@@ -45,9 +46,8 @@ def find_tfds(options: Options) -> Found:
                 (name, "%s has no LR picture of scale %d" % (hr[name].label, missing[0]))
             )
             bad.add(name)
-    return Found(
-        [Picture(name, hr[name], lr[name]) for name in sorted(hr) if name not in bad], problems
-    )
+    pictures = [Picture(name, hr[name], lr[name]) for name in sorted(hr) if name not in bad]
+    return Found(pictures, problems, PassedOver())
 
 
 def _pictures(options: Options, scale: int) -> Iterator[Tuple[str, StoredFeature, StoredFeature]]:
@@ -74,8 +74,8 @@ def _builder(options: Options, scale: int) -> Any:
         from tensorflow_datasets.core.utils import gcs_utils
     except ImportError as error:
         raise UserError(
-            "--dataset=tfds needs the package tensorflow-datasets (%s); install "
-            "bsrn-estimator[tfds]" % error
+            "--dataset=tfds needs the package tensorflow-datasets (%s); get it with %s"
+            % (error, install_command("tfds"))
         ) from None
     # Without this, release 3 asks a bucket for metadata whenever the data is not there yet; where
     # there is no network that takes minutes and ends in a TypeError. DIV2K comes from elsewhere.

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -184,6 +185,48 @@ def test_nothing_but_bad_pictures(tmp_path):
         with pytest.raises(UserError, match="no picture is left to convert: .*0801.png"):
             run("div2k", tmp_path / "set", tmp_path / "out", **changes)
     assert not is_finished(tmp_path / "out")
+
+
+def advised(error, name):
+    """The value that a message advises for a flag."""
+    return int(re.search("--%s=([0-9]+)" % name, str(error.value)).group(1))
+
+
+@pytest.mark.parametrize("scales", [(2, 3, 4), (2,), (3,), (2, 8)])
+@pytest.mark.parametrize("sizes", [[(128, 128)], [(131, 700), (600, 500), (97, 99)]])
+def test_the_advice_for_small_pictures_helps(tmp_path, scales, sizes):
+    fabricate.folder(tmp_path / "in", sizes)
+    wish = dict(patch_size=130, tile_size=None, scales=scales)
+    with pytest.raises(UserError, match="too small for a training patch") as caught:
+        run("folder", tmp_path / "in", tmp_path / "out", **wish)
+    # --skip_bad is named where it leaves something.
+    assert ("--skip_bad" in str(caught.value)) == (len(sizes) > 1 and max(scales) < 4)
+    patch = advised(caught, "patch_size")
+    with pytest.raises(UserError, match="too small"):
+        run("folder", tmp_path / "in", tmp_path / "out", **dict(wish, patch_size=patch + 1))
+    result = run("folder", tmp_path / "in", tmp_path / "out", **dict(wish, patch_size=patch))
+    assert result.manifest.pictures == len(sizes) and result.skipped == ()
+    # What training says of a larger patch helps too.
+    with pytest.raises(UserError) as caught:
+        result.manifest.require(scales, "training", patch + 1)
+    assert advised(caught, "patch_size") == patch
+
+
+def test_no_advice_that_does_not_help(tmp_path):
+    fabricate.folder(tmp_path / "in", [(3, 3)])
+    for changes in ({}, {"skip_bad": True}, {"kind": "evaluation"}):
+        with pytest.raises(UserError, match="no picture is left.*too small") as caught:
+            run("folder", tmp_path / "in", tmp_path / "out", **changes)
+        assert "--skip_bad" not in str(caught.value) and "--patch" not in str(caught.value)
+
+
+def test_what_is_passed_over_is_counted(tmp_path):
+    fabricate.folder(tmp_path / "in", [(37, 41)])
+    (tmp_path / "in" / "._a00.png").write_bytes(b"Mac OS X")
+    (tmp_path / "in" / "notes.md").write_text("no picture")
+    result = run("folder", tmp_path / "in", tmp_path / "out")
+    counted = "passed over: 1 hidden or of the system, 1 with another ending (.md)"
+    assert result.passed_over == counted
 
 
 def test_max_pixels(tmp_path):

@@ -1,6 +1,7 @@
 """Each layout of the input, and each way in which one can be wrong."""
 
 import os
+import unicodedata
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from bsrn_estimator.data.example import encode_example
 from bsrn_estimator.data.tfrecord import ShardWriter, index_shard
 from bsrn_estimator.errors import UserError
+from bsrn_estimator.pictures import results
 from data_tools.options import Options
 from data_tools.sources import find
 from data_tools.sources.picture import StoredFeature, safe_name
@@ -73,9 +75,9 @@ def test_lr_missing_extra_doubled_or_misnamed(tmp_path):
     assert names(result) == [] and len(problems) == len(result.problems) == 6
     assert "0801.png has no LR picture of scale 2" in problems["0801"]
     assert "0804.png has no LR picture of scale 3" in problems["0804"]
-    assert "0999x3.png has no HR picture" in problems["0999"]
+    assert "0999x3.png has no HR picture" in problems["0999x3"]
     assert "two pictures of one name" in problems["0807"]
-    assert "0810.png should be called NAMEx2" in problems["0810"]
+    assert "0810x2.png are both LR pictures of" in problems["0810"]
     assert "0813.bmp" in problems["0813"] and "two pictures of one name" in problems["0813"]
 
 
@@ -83,9 +85,60 @@ def test_folder_takes_a_tree(tmp_path):
     pixels = fabricate.picture(6, 6, 0)
     for path in ("b/c.jpg", "b/d/e.PNG", "a.bmp", "z.webp", "y.tif", ".hidden.png", ".git/x.png"):
         fabricate.save(pixels, tmp_path, path)
+    os.rename(fabricate.save(pixels, tmp_path, "x.jpg"), str(tmp_path / "x.jfif"))
     (tmp_path / "notes.txt").write_text("no picture")
     result = found("folder", tmp_path)
-    assert names(result) == ["a", "b_c", "b_d_e", "y", "z"] and result.problems == []
+    assert names(result) == ["a", "b_c", "b_d_e", "x", "y", "z"] and result.problems == []
+    counted = "passed over: 2 hidden or of the system, 1 with another ending (.txt)"
+    assert str(result.passed_over) == counted
+
+
+def test_results_of_predict_are_no_data(tmp_path):
+    fabricate.save(fabricate.picture(6, 6, 0), tmp_path, "a.png")
+    (tmp_path / "x2").mkdir()
+    path = str(tmp_path / "x2" / "a.png")
+    with results.write(path, (6, 6, 3), 8, None, {}, results.ResultFormat()) as writer:
+        writer.write(fabricate.picture(6, 6, 1))
+    result = found("folder", tmp_path)
+    assert names(result) == ["a"] and "1 result of predict" in str(result.passed_over)
+    os.unlink(str(tmp_path / "a.png"))
+    with pytest.raises(UserError, match="holds no picture.*1 result of predict"):
+        found("folder", tmp_path)
+
+
+def test_folders_of_sequences(tmp_path):
+    """As REDS and Vid4 have them; what lies beside is counted."""
+    for path in ("000/00000001", "000/00000002", "001/00000001", "x"):
+        fabricate.save(fabricate.picture(8, 8, 0), tmp_path, "HR", path + ".png")
+        fabricate.save(fabricate.picture(4, 4, 0), tmp_path, "LR", "x2", path + ".png")
+        fabricate.save(fabricate.picture(4, 4, 0), tmp_path, "LR_bicubic", "X2", path + "x2.png")
+    (tmp_path / "HR" / "001" / "meta.json").write_text("{}")
+    fabricate.save(fabricate.picture(4, 4, 0), tmp_path, "LR", "x2", ".thumbnails", "x.png")
+    result = found("benchmark", tmp_path, scales=(2,))
+    expected = ["000_00000001", "000_00000002", "001_00000001", "x"]
+    assert names(result) == expected and result.problems == []
+    assert result.pictures[2].lr[2].path.endswith("LR/x2/001/00000001.png")
+    counted = "passed over: 1 with another ending (.json), 1 hidden or of the system"
+    assert str(result.passed_over) == counted
+    os.rename(str(tmp_path / "LR"), str(tmp_path / "other"))
+    result = found("benchmark", tmp_path, scales=(2,))
+    assert names(result) == expected and result.problems == []
+    os.unlink(str(tmp_path / "LR_bicubic" / "X2" / "001" / "00000001x2.png"))
+    problems = dict(found("benchmark", tmp_path, scales=(2,)).problems)
+    assert "HR/001/00000001.png has no LR picture of scale 2" in problems["001/00000001"]
+
+
+@pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC"), ("NFD", "NFD")])
+def test_names_of_a_mac(tmp_path, forms):
+    hr, lr = (unicodedata.normalize(form, "f\u00fcr \u30ac.png") for form in forms)
+    fabricate.save(fabricate.picture(8, 8, 0), tmp_path, "HR", hr)
+    fabricate.save(fabricate.picture(4, 4, 0), tmp_path, "LR", "x2", lr)
+    result = found("benchmark", tmp_path, scales=(2,))
+    assert names(result) == ["f\u00fcr_\u30ac"] and result.problems == []
+    fabricate.save(fabricate.picture(8, 8, 0), tmp_path, "twins", hr)
+    other = unicodedata.normalize("NFD" if forms[0] == "NFC" else "NFC", hr)
+    fabricate.save(fabricate.picture(8, 8, 0), tmp_path, "twins", other)
+    assert len(found("folder", tmp_path / "twins").problems) == 1
 
 
 def test_two_pictures_of_one_name(tmp_path):
@@ -123,6 +176,7 @@ def test_links_out_of_the_input_folder(tmp_path):
     result = found("folder", root)
     assert names(result) == ["broken", "fine", "real"]  # the broken one is found when it is opened
     assert sorted(name for name, _ in result.problems) == ["evil.png", "folder"]
+    assert "1 linked folder" in str(result.passed_over)  # the circle
     assert "evil.png is a symbolic link out of the input folder" in str(result.problems)
     followed = found("folder", root, follow_links=True)
     assert "evil" in names(followed) and followed.problems == []

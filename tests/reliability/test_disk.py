@@ -1,7 +1,5 @@
 """A disk that is full, on a file system of a few hundred kilobytes of its own."""
 
-import contextlib
-import os
 import shutil
 import subprocess
 
@@ -13,29 +11,7 @@ from bsrn_estimator.compat import tf
 from bsrn_estimator.training.curves import flush
 from tests.reliability.commands import curves
 from tests.support import fabricate
-
-
-@contextlib.contextmanager
-def small_disk(path, kilobytes: int):
-    """A file system of that size at `path`; the test is skipped where none may be made."""
-    os.makedirs(str(path))
-    made = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=%dk" % kilobytes, "tmpfs", str(path)],
-        stderr=subprocess.PIPE,
-    )
-    if made.returncode:
-        pytest.skip("this user may not mount a tmpfs: %s" % made.stderr.decode().strip())
-    try:
-        yield path
-    finally:
-        subprocess.run(["umount", "-l", str(path)], check=True)
-
-
-def fill(path) -> None:
-    """Leaves no room at all."""
-    with contextlib.suppress(OSError), open(str(path / "ballast"), "wb", 0) as file:
-        while True:
-            file.write(b"x" * 1024)
+from tests.support.disk import fill, small_disk
 
 
 def refused(done, path) -> None:

@@ -92,7 +92,7 @@ def test_what_the_tiles_hold(setting, joined):
         tile = np.fromfile(str(folder / file), np.float32)
         assert tile.size == _SIZE[0] * _SIZE[1] * 3
         assert tile.min() >= 0 and 1 < tile.max() <= 255
-    first = np.fromfile(str(folder / "p000000_t00000.bin"), np.float32)
+    first = np.fromfile(str(folder / "p000002_t00000.bin"), np.float32)
     picture = np.asarray(Image.open(str(setting[0] / "pictures" / "wide.png")))
     np.testing.assert_array_equal(first.reshape(_SIZE + (3,)), picture[: _SIZE[0], : _SIZE[1]])
 

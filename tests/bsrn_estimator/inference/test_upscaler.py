@@ -25,6 +25,13 @@ def network(golden):
 
 
 @pytest.fixture(scope="module")
+def pretrained():
+    """The network that comes with the project."""
+    with Upscaler(trained.find("pretrained")) as upscaler:
+        yield upscaler
+
+
+@pytest.fixture(scope="module")
 def whole(network):
     with Upscaler(network, tile=1000) as upscaler:
         yield upscaler
@@ -158,3 +165,33 @@ def test_memory_does_not_grow_with_the_picture(root):
     out = subprocess.run(command, stdout=subprocess.PIPE, cwd=str(root), check=True).stdout
     # Sixteen times the pixels; one float32 result of the largest alone would be 31 MB.
     assert float(out) < 12
+
+
+@pytest.mark.parametrize("value", [255, 0, 90])
+@pytest.mark.parametrize(
+    "height, width", [(1, 40), (2, 40), (3, 33), (40, 1), (33, 3), (1, 1), (2, 3)]
+)
+def test_thin_pictures_of_one_colour_stay_so(pretrained, value, height, width):
+    """The zeros around a picture of one row would outweigh it; measured with the real network."""
+
+    def off(height, width, scale):
+        flat = np.full((height, width, 3), value, np.uint8)
+        result = to_uint8(pretrained.upscale(flat, scale))
+        assert result.shape == (scale * height, scale * width, 3)
+        return np.abs(result.astype(int) - value)
+
+    for scale in pretrained.scales:
+        thin = off(height, width, scale)
+        # At most what a corner of a large picture is off by.
+        assert thin.max() <= max(off(20, 20, scale).max(), 2) and thin.mean() < 1.5
+
+
+def test_thin_pictures_in_small_tiles(network):
+    lr = _picture(2, 50)
+    with Upscaler(network, tile=1000) as whole, Upscaler(network, tile=5, overlap=2) as upscaler:
+        assert upscaler.layout(2, 50, 2) == [5, 5, 2] and whole.layout(2, 50, 2) is None
+        bands = [bands[0] for bands in upscaler.bands(lr, 2)]
+        assert sum(len(band) for band in bands) == 4 and all(band.shape[1] == 100 for band in bands)
+        # The mirrored rows beside it are what the network sees.
+        expected = whole.upscale(np.pad(lr, ((8, 8), (0, 0), (0, 0)), "symmetric"), 2)[16:20]
+        np.testing.assert_allclose(whole.upscale(lr, 2), expected, atol=1e-3)

@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from bsrn_estimator.errors import UserError
-from bsrn_estimator.pictures.decoding import EXTENSIONS, open_checked, picture_size, read_rgb
+from bsrn_estimator.pictures import decoding
+from bsrn_estimator.pictures.decoding import (
+    EXTENSIONS,
+    decode,
+    open_checked,
+    picture_size,
+    read_rgb,
+)
 
 COLOUR = np.random.RandomState(0).randint(0, 256, (7, 11, 3)).astype(np.uint8)
 GREY = COLOUR[:, :, 0]
@@ -109,9 +116,11 @@ def test_exif_orientation(kind, orientation):
 
 
 def test_files_by_path(tmp_path):
-    for extension, kind in zip(EXTENSIONS, "PNG JPEG JPEG BMP TIFF TIFF WEBP".split()):
+    kinds = {".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP", ".webp": "WEBP", ".gif": "GIF"}
+    kinds.update({".png": "PNG", ".apng": "PNG"})
+    for extension in EXTENSIONS:
         path = tmp_path / ("a" + extension)
-        path.write_bytes(of(COLOUR, kind))
+        path.write_bytes(of(COLOUR, kinds.get(extension, "JPEG")))
         assert read_rgb(path).shape == read_rgb(str(path)).shape == (7, 11, 3)
     deep = tmp_path / "deep.png"
     deep.write_bytes(with_cv2(DEEP[:, :, 2::-1]))
@@ -170,7 +179,7 @@ def test_what_is_no_picture(tmp_path):
     with pytest.raises(UserError, match="32-bit"):
         read_rgb(of(GREY.astype(np.int32) + 70000, "TIFF"))
     with pytest.raises(UserError, match="not a picture"):
-        read_rgb(of(COLOUR, "GIF"))
+        read_rgb(of(COLOUR, "PPM"))
 
 
 @given(st.data())
@@ -186,3 +195,124 @@ def test_damaged_files_give_an_error_or_a_picture(data):
         assert "\n" not in str(error)
     else:
         assert picture.dtype == np.uint8 and picture.ndim == 3 and picture.shape[2] == 3
+
+
+@pytest.mark.parametrize("width", [5, 38, 53, 172, 540, 720])
+def test_bmp_whose_rows_take_a_number_of_bytes_with_16_in_it(width):
+    pixels = np.random.RandomState(width).randint(0, 256, (3, width, 3)).astype(np.uint8)
+    assert "16" in str((3 * width + 3) // 4 * 4)
+    np.testing.assert_array_equal(read_rgb(of(pixels, "BMP")), pixels)
+
+
+def test_tiff_whose_directory_lies_at_an_offset_with_16_in_it(tmp_path):
+    path = str(tmp_path / "a.tif")
+    for width in range(20, 400):
+        pixels = np.random.RandomState(width).randint(0, 256, (30, width, 3)).astype(np.uint8)
+        cv2.imwrite(path, pixels)
+        with Image.open(path) as image:
+            arguments = image.tile[0][3]
+        if "16" in str(arguments):
+            break
+    assert "16" in str(arguments), "no such TIFF was made"
+    np.testing.assert_array_equal(read_rgb(path), pixels[..., ::-1])
+
+
+def test_sixteen_bits_that_are_5_6_and_5():
+    # BMP with bit fields: 16 bits a pixel, 8 bits a channel at most.
+    values = np.random.RandomState(2).randint(0, 2**16, (4, 6)).astype("<u2")
+    header = struct.pack("<IiiHHIIiiII", 40, 6, -4, 1, 16, 3, values.nbytes, 0, 0, 0, 0)
+    masks = struct.pack("<III", 0xF800, 0x07E0, 0x001F)
+    start = 14 + len(header) + len(masks)
+    file = struct.pack("<2sIHHI", b"BM", start + values.nbytes, 0, 0, start) + header + masks
+    red, green, blue = values >> 11, (values >> 5) & 63, values & 31
+    expected = np.stack([red * 255 / 31.0, green * 255 / 63.0, blue * 255 / 31.0], -1)
+    picture = read_rgb(file + values.tobytes())
+    assert picture.dtype == np.uint8 and np.abs(picture - expected).max() < 1
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("extra", [None, 0, 1, 2])
+def test_four_samples_of_16_bits_in_tiff(order, extra):
+    """ExtraSamples: none given, unspecified, premultiplied alpha, straight alpha."""
+    alpha = np.maximum(DEEP[..., 3:], 20000)
+    colours = np.minimum(DEEP[..., :3], alpha) if extra == 1 else DEEP[..., :3]
+    content = tiff(np.dstack([colours, alpha]), order, extra)
+    decoded = decode(content).pixels
+    assert decoded.dtype == np.uint16 and decoded.shape[2] == (3 if extra == 0 else 4)
+    if extra == 1:
+        colours = np.minimum(np.rint(colours * (65535.0 / alpha)), 65535)
+    assert np.abs(decoded[..., :3] - colours.astype(int)).max() <= (1 if extra == 1 else 0)
+    if extra != 0:
+        np.testing.assert_array_equal(decoded[..., 3:], alpha)
+
+
+def tiff(pixels, order, extra):
+    """A TIFF of 16 bits a sample, in one strip, in the byte order that struct calls `order`."""
+    height, width, samples = pixels.shape
+    data = pixels.astype(order + "u2").tobytes()
+    tags = [(256, 4, width), (257, 4, height), (259, 3, 1), (262, 3, 2), (273, 4, 8)]
+    tags += [(277, 3, samples), (278, 4, height), (279, 4, len(data)), (284, 3, 1)]
+    bits = 8 + len(data)
+    tags += [(258, 3, None)] + ([] if extra is None else [(338, 3, extra)])
+    directory = struct.pack(order + "H", len(tags))
+    for tag, kind, value in sorted(tags):
+        if tag == 258:
+            directory += struct.pack(order + "HHII", tag, 3, samples, bits)
+        elif kind == 3:
+            directory += struct.pack(order + "HHIHH", tag, kind, 1, value, 0)
+        else:
+            directory += struct.pack(order + "HHII", tag, kind, 1, value)
+    mark = b"II" if order == "<" else b"MM"
+    head = mark + struct.pack(order + "HI", 42, bits + 2 * samples)
+    return (
+        head + data + struct.pack(order + "%dH" % samples, *[16] * samples) + directory + bytes(4)
+    )
+
+
+def test_gif(tmp_path):
+    indices = (GREY // 64).astype(np.uint8)
+    image = Image.fromarray(indices, "P")
+    image.putpalette([10, 20, 30, 40, 50, 60, 70, 80, 90, 200, 100, 0])
+    colours = np.array([[10, 20, 30], [40, 50, 60], [70, 80, 90], [200, 100, 0]])[indices]
+    np.testing.assert_array_equal(read_rgb(saved(image, "GIF")), colours)
+    pixels = decode(saved(image, "GIF", transparency=1)).pixels
+    np.testing.assert_array_equal(pixels[..., 3] == 0, indices == 1)
+    second = Image.fromarray(255 - COLOUR)
+    moving = saved(Image.fromarray(COLOUR), "GIF", save_all=True, append_images=[second])
+    assert np.abs(read_rgb(moving).astype(int) - COLOUR).max() < 90  # a palette, of the first frame
+    with pytest.raises(UserError, match=r"2 frames.*--first_frame"):
+        decode(moving, several=False)
+
+
+# The first bytes of files that need a plug-in, as phones and browsers write them.
+HEIC_HEAD = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"
+AVIF_HEAD = b"\0\0\0\x1cftypmif1\0\0\0\0avifmif1miaf"
+
+
+@pytest.mark.parametrize("head, kind", [(HEIC_HEAD, "HEIC"), (AVIF_HEAD, "AVIF")])
+def test_a_missing_plug_in_is_named_with_its_command(tmp_path, monkeypatch, head, kind):
+    path = tmp_path / "a.dat"
+    path.write_bytes(head + bytes(50))
+    monkeypatch.setattr(decoding, "is_readable", lambda name: False)
+    with pytest.raises(UserError, match=r"a.dat is %s, .*pip install 'bsrn-estimator" % kind):
+        read_rgb(path)
+    monkeypatch.undo()
+    with pytest.raises(UserError, match="a.dat is"):  # whether or not a plug-in is there
+        read_rgb(path)
+
+
+@pytest.mark.parametrize("kind", ["HEIF", "AVIF"])
+def test_with_the_plug_in(kind):
+    if not decoding.is_readable(kind):
+        pytest.skip("no plug-in for %s is installed" % kind)
+    smooth = np.linspace(0, 255, 64 * 48).reshape(48, 64).astype(np.uint8)
+    pixels = np.dstack([smooth, smooth.T.reshape(48, 64), 255 - smooth])
+    pixels = cv2.GaussianBlur(pixels, (0, 0), 3)
+    try:
+        content = of(pixels, kind, quality=95)
+    except (KeyError, OSError, RuntimeError):
+        pytest.skip("this plug-in writes no %s" % kind)
+    assert picture_size(content) == (48, 64)
+    assert np.abs(read_rgb(content).astype(int) - pixels).mean() < 4
+    with pytest.raises(UserError):
+        read_rgb(content[: len(content) // 2])

@@ -15,7 +15,13 @@ from PIL import Image, ImageCms
 
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.pictures.imresize import enlarge
-from bsrn_estimator.pictures.picture import Picture, enlarged_bands, read_picture, with_alpha
+from bsrn_estimator.pictures.picture import (
+    Picture,
+    enlarged_bands,
+    enlarged_rows,
+    read_picture,
+    with_alpha,
+)
 
 _SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
@@ -84,6 +90,7 @@ def test_sixteen_bit_grey_with_alpha(tmp_path):
 def test_alpha(tmp_path):
     for channels in (2, 4):
         stored = _noise(5, 7, channels)
+        stored[..., -1] |= 1  # all of it visible
         picture = _save(tmp_path / "a.png", stored)
         np.testing.assert_array_equal(picture.colours, stored[..., :-1])
         np.testing.assert_array_equal(picture.alpha, stored[..., -1:])
@@ -276,3 +283,22 @@ def test_grey_of_the_network():
     picture = Picture(np.zeros((1, 1, 1), np.uint8))
     stored = picture.store(np.array([[[100.4, 100.4, 100.4], [300, 300, 300], [255, 0, 0]]], "f4"))
     assert stored.tolist() == [[[100], [255], [76]]]
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_colours_under_full_transparency_go_on_from_what_is_visible(tmp_path, channels):
+    stored = np.zeros((9, 11, channels), np.uint8)
+    stored[2:6, 3:8] = 200
+    stored[2, 3, -1] = 1  # hardly visible, yet it is
+    picture = _save(tmp_path / "a.png", stored)
+    assert (picture.colours == 200).all() and picture.rgb().min() == 200
+    np.testing.assert_array_equal(picture.alpha, stored[..., -1:])
+    assert (enlarged_rows(picture.colours, 3, 0, 9) == 200).all()
+
+
+def test_the_first_frame(tmp_path):
+    frames = [Image.fromarray(_noise(4, 4, 3, seed=n)) for n in range(3)]
+    path = str(tmp_path / "a.tif")
+    frames[0].save(path, save_all=True, append_images=frames[1:])
+    picture = read_picture(path, first_frame=True)
+    np.testing.assert_array_equal(picture.colours, np.asarray(frames[0]))

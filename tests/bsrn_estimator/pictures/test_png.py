@@ -102,3 +102,23 @@ def test_smooth_pictures_get_smaller_than_pillow_makes_them(tmp_path):
     _write(tmp_path / "a.png", pixels)
     Image.fromarray(pixels).save(str(tmp_path / "b.png"))
     assert (tmp_path / "a.png").stat().st_size < 1.1 * (tmp_path / "b.png").stat().st_size
+
+
+def test_the_checksum_vouches_for_the_whole_file(tmp_path):
+    path = tmp_path / "a.png"
+    pixels = _pixels(40, 30, 3, 8)
+    _write(path, pixels, texts={"key": "a value"})
+    content = path.read_bytes()
+    assert png.is_whole(str(path))
+    with Image.open(str(path)) as image:
+        np.testing.assert_array_equal(np.asarray(image), pixels)
+    for spoilt in (content[:-1], content[:-12], content[:60], b"", content + b"x"):
+        path.write_bytes(spoilt)
+        assert not png.is_whole(str(path))
+    middle = len(content) // 2
+    path.write_bytes(content[:middle] + bytes(9) + content[middle + 9 :])
+    assert not png.is_whole(str(path))
+    # Without texts there is nothing to vouch for.
+    _write(path, pixels)
+    assert not png.is_whole(str(path)) and b"tEXt" not in path.read_bytes()
+    assert not png.is_whole(str(tmp_path / "none.png"))
