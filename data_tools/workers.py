@@ -98,7 +98,7 @@ def _started(function: Callable, workers: int) -> Iterator[List[connection.Conne
     context = multiprocessing.get_context("spawn")
     processes, pipes = [], []
     try:
-        with _one_thread_each():
+        with _one_thread_each(), _out_of_reach(context):
             for _ in range(workers):
                 ours, theirs = context.Pipe()
                 pipes.append(ours)
@@ -118,9 +118,6 @@ def _started(function: Callable, workers: int) -> Iterator[List[connection.Conne
 
 def _work(function: Callable, pipe: connection.Connection) -> None:
     """What a worker does until its parent closes the pipe, or is gone."""
-    # A signal may reach the whole process group; the parent alone decides what becomes of the work.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
     with contextlib.suppress(EOFError, ConnectionError):
         while True:
             item = pipe.recv()
@@ -129,6 +126,22 @@ def _work(function: Callable, pipe: connection.Connection) -> None:
             except Exception as error:
                 answer = (False, ExceptionWithTraceback(error, error.__traceback__))
             pipe.send(answer)
+
+
+@contextlib.contextmanager
+def _out_of_reach(context) -> Iterator[None]:
+    """Starts processes that no SIGINT or SIGTERM reaches, from their first moment on.
+
+    Ctrl-C and cluster managers send them to the whole group; the parent alone decides what becomes
+    of the work. Blocked signals stay blocked in new processes; here they wait meanwhile.
+    """
+    # The first semaphore starts a helper of the library, which would unblock them.
+    context.Semaphore()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextlib.contextmanager
