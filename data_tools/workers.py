@@ -135,10 +135,12 @@ def _out_of_reach(context) -> Iterator[None]:
     Ctrl-C and cluster managers send them to the whole group; the parent alone decides what becomes
     of the work. Blocked signals stay blocked in new processes; here they wait meanwhile.
     """
-    # The first semaphore starts a helper of the library, which would unblock them.
-    context.Semaphore()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     try:
+        # The first semaphore starts a helper of the library, which may unblock them again.
+        context.Semaphore()
+        signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
