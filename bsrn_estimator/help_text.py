@@ -34,10 +34,11 @@ def page(mode: Optional[str] = None) -> str:
 
 def _entry(flag: Flag, mode: Optional[str]) -> List[str]:
     """A flag: its name and what it takes, then its help, default and modes."""
-    head = "  --%s%s" % (flag.name, "=" + flag.takes if flag.takes else "")
-    if not flag.takes:
-        head = "  --[no]%s" % flag.name
     text = flag.help
+    head = "  --%s=%s" % (flag.name, flag.takes) if flag.takes else "  --[no]%s" % flag.name
+    if len(head) > _WIDTH:  # many choices
+        head = "  --%s=NAME" % flag.name
+        text += ": " + flag.takes.replace("|", ", ")
     if flag.default:
         text += " (default: %s)" % flag.default
     return [head] + textwrap.wrap(

@@ -7,7 +7,7 @@ import functools
 import os
 import signal
 import time
-from typing import Iterator, List, Optional, Tuple
+from typing import Generator, Iterator, List, Optional, Tuple
 
 from bsrn_estimator.data.manifest import FILE_NAME as MANIFEST_NAME
 from bsrn_estimator.data.manifest import FORMAT_VERSION, Manifest
@@ -19,7 +19,7 @@ from data_tools.headers import Checked, check
 from data_tools.options import Options
 from data_tools.output import Output
 from data_tools.sources import Picture, find
-from data_tools.workers import ordered
+from data_tools.workers import WorkerDied, ordered
 
 # What the bytes of the output depend on, besides the pictures.
 _SETTINGS = (
@@ -147,18 +147,13 @@ def _write_shards(
     """Encodes the pictures that no whole shard covers, and writes them shard by shard."""
     done = output.pictures_done
     function = functools.partial(encode_picture, options=options)
-    results = ordered(function, pictures[done:], options.workers)
+    encoded = ordered(function, pictures[done:], options.workers)
+    results = _until_told(stop, encoded, output, len(pictures))
     skipped: List[Tuple[str, str]] = []
     with contextlib.closing(results), progress(
         None, len(pictures), "Converting", "pictures", initial=done
     ) as bar:
         for end, result in enumerate(results, done):
-            if stop:
-                raise Stopped(
-                    stop[0],
-                    "stopped: %d of %d pictures are converted; the same command again continues"
-                    % (output.pictures_done, len(pictures)),
-                )
             picture = pictures[end]
             if isinstance(result, Bad):
                 if not options.skip_bad:
@@ -176,6 +171,27 @@ def _write_shards(
         output.close_shard(pictures, len(pictures), skipped)
     elif not output.entries:
         raise UserError("no picture is left to convert: " + _refusal(skipped))
+
+
+def _until_told(stop: List[int], results: Generator, output: Output, total: int) -> Generator:
+    """The results; raises Stopped at the first one after `stop` has got an entry."""
+    with contextlib.closing(results):
+        try:
+            for result in results:
+                if stop:
+                    break
+                yield result
+            else:
+                return
+        except WorkerDied:
+            # A signal to the whole group, as cluster managers send it, ends the workers too.
+            if not stop:
+                raise
+    raise Stopped(
+        stop[0],
+        "stopped: %d of %d pictures are converted; the same command again continues"
+        % (output.pictures_done, total),
+    )
 
 
 def _manifest(options: Options, pictures: List[Picture], output: Output, skipped: int) -> Manifest:

@@ -20,7 +20,10 @@ OF_NO_MODULE = {
     "tests.bsrn_estimator.platforms.npu.test_double",
 }
 # Files of tests with more lines, each for a subject that is one.
-LONG = {"tests.data_tools.test_convert"}
+LONG = {
+    "tests.data_tools.test_convert",
+    "tests.bsrn_estimator.inference.test_results_of_predict",
+}
 
 
 def test_rooms_use_only_rooms_of_a_smaller_number(root):

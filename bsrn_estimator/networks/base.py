@@ -7,11 +7,11 @@ and in checkpoints. No module outside of `networks/` knows what a family is made
 import abc
 import contextlib
 import dataclasses
-from typing import Any, Callable, ClassVar, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Callable, ClassVar, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from bsrn_estimator import scales as scales_module
 from bsrn_estimator.networks.choice import OutputChoice
-from bsrn_estimator.settings import Settings, setting
+from bsrn_estimator.settings import TRAINING, Flag, Settings, setting
 
 Shapes = Mapping[str, Tuple[int, ...]]
 
@@ -48,6 +48,13 @@ class Network(Settings, abc.ABC):
         object.__setattr__(self, "scales", tuple(self.scales))
         scales_module.check(self.scales)
         super().__post_init__()
+
+    @classmethod
+    def define_flags(cls, values: Any, modes: Tuple[str, ...]) -> Iterator[Flag]:
+        """As for all settings; what a checkpoint tells is read by the modes that train alone."""
+        for flag in super().define_flags(values, modes):
+            told = flag.name not in cls.untold + ("scales",)
+            yield flag._replace(modes=TRAINING) if told else flag
 
     @abc.abstractmethod
     def loss(

@@ -95,6 +95,7 @@ def start(root, tmp_path, out, workers, folder="in"):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         universal_newlines=True,
+        start_new_session=True,
     )
 
 
@@ -167,17 +168,26 @@ def test_killed_at_random_times(root, many):
             break
 
 
-@pytest.mark.parametrize("number, workers", [(signal.SIGTERM, 2), (signal.SIGINT, 1)])
-def test_told_to_stop(root, many, number, workers):
-    name = "stopped%d" % number
-    process = start(root, many, name, workers)
-    wait_for_shards(process, many / name, 2)
-    process.send_signal(number)
-    text = process.communicate(timeout=30)[0]
+@pytest.mark.parametrize(
+    "send, number, workers",
+    [
+        (os.kill, signal.SIGTERM, 2),
+        (os.kill, signal.SIGINT, 1),
+        # As a terminal and cluster managers do it: to the workers too.
+        (os.killpg, signal.SIGINT, 2),
+        (os.killpg, signal.SIGTERM, 2),
+    ],
+    ids=["SIGTERM-2", "SIGINT-1", "SIGINT-group", "SIGTERM-group"],
+)
+def test_told_to_stop(root, many, send, number, workers):
+    process = start(root, many, "stopped", workers)
+    wait_for_shards(process, many / "stopped", 2)
+    send(process.pid, number)
+    text = process.communicate(timeout=60)[0]
     assert process.returncode == 128 + number, text
     assert "Traceback" not in text and "of 60 pictures are converted; the same command" in text
-    assert all(file.endswith(".incomplete") for file in os.listdir(str(many / name)))
-    shutil.rmtree(str(many / name))
+    assert all(file.endswith(".incomplete") for file in os.listdir(str(many / "stopped")))
+    shutil.rmtree(str(many / "stopped"))
 
 
 def test_no_tensorflow_is_loaded(root):

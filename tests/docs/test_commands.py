@@ -9,13 +9,14 @@ import subprocess
 import sys
 
 import pytest
+from PIL import Image
 
 from bsrn_estimator import flags
 from bsrn_estimator.checkpoints import trained
 from bsrn_estimator.export import export
 from bsrn_estimator.export.options import ExportOptions
 from tests.conftest import ROOT
-from tests.support import command_lines, documents
+from tests.support import command_lines, documents, in_process, tiny
 from tests.support.tiny import picture
 
 DOCUMENTS = documents.documents(ROOT)
@@ -157,8 +158,6 @@ def exported(tmp_path_factory):
 
     (path,) = write("saved_model")
     os.rename(path, os.path.join(os.path.dirname(path), "200000"))
-    from PIL import Image
-
     Image.fromarray(picture(3, 21, 26)).save(str(folder / "photo.png"))
     return folder, write
 
@@ -184,7 +183,34 @@ def test_the_snippet_on_onnx_runs(exported, monkeypatch):
     write("onnx")
     monkeypatch.chdir(str(folder))
     exec(compile(_snippet("using.md", "onnxruntime"), "using.md", "exec"), {})
-    from PIL import Image
-
     with Image.open("photo_x4.png") as image:
         assert image.size == (4 * 26, 4 * 21)
+
+
+def test_the_snippet_on_the_estimator_runs(tmp_path, monkeypatch, capsys):
+    tiny.write_records(tmp_path / "tfrecords/div2k_train", "training", [(96, 75), (81, 90)])
+    tiny.write_records(tmp_path / "tfrecords/bsd100", "evaluation", [(25, 37), (36, 24)])
+    Image.fromarray(picture(3, 6, 9)).save(str(tmp_path / "photo.png"))
+    monkeypatch.chdir(str(tmp_path))
+    # The lines as they stand, but for what they take: a smaller network, and fewer steps.
+    text = _snippet("estimator.md", "model_fn.build")
+    for there, small in (
+        ("recursions=8", "recursions=2, conv_features=5, state_features=3"),
+        ("patch_size=32", "patch_size=8"),
+        ("steps=1000", "steps=2"),
+    ):
+        assert text.count(there) == 1
+        text = text.replace(there, small)
+    names = {}
+    exec(compile(text, "estimator.md", "exec"), names)
+    output = capsys.readouterr().out
+    assert "'global_step'" in output and "'psnr_y/x4'" in output
+    assert "(1, 12, 18, 3) (1, 24, 36, 3)" in output
+    assert len(list(tmp_path.glob("runs/mine/model.ckpt-2.index"))) == 1
+    # Such a checkpoint serves the command.
+    use = ["--mode=predict", "--checkpoint=runs/mine", "--recursions=2", "--recursion_frequency=1"]
+    try:
+        assert in_process.run(use + ["--input=photo.png", "--scales=4", "--output_dir=up"]) == 0
+    finally:
+        in_process.reset()
+    assert len(list(tmp_path.glob("up/**/*.png"))) == 1
