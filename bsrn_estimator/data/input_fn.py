@@ -10,7 +10,12 @@ from typing import Callable, Dict, Optional, Sequence, Tuple
 
 import numpy as np
 
-from bsrn_estimator.compat import choose_from_datasets, python_function, tf
+from bsrn_estimator.compat import (
+    choose_from_datasets,
+    python_function,
+    tf,
+    without_autotuning,
+)
 from bsrn_estimator.config import Recipe
 from bsrn_estimator.data import augmentation, parsing, sampling
 from bsrn_estimator.data.reader import CorruptRecords, RecordReader
@@ -89,7 +94,8 @@ def training_input_fn(
     def input_fn() -> tf.data.Dataset:
         schedule = _joint if recipe.scale_schedule == "joint" else _random
         # Last, so that the next step's batch is ready while the device is at work on this one.
-        return schedule(batches, scales, recipe.seed, start_step).prefetch(2)
+        dataset = schedule(batches, scales, recipe.seed, start_step).prefetch(2)
+        return without_autotuning(dataset)
 
     return input_fn
 
@@ -129,7 +135,7 @@ def evaluation_input_fn(data_dir: str, scales: Sequence[int]) -> Callable[[], tf
         dataset = dataset.map(picture, num_parallel_calls=2)
         # Pictures differ in size.
         dataset = dataset.batch(1)
-        return dataset.prefetch(1)
+        return without_autotuning(dataset.prefetch(1))
 
     return input_fn
 
@@ -156,7 +162,7 @@ def synthetic_input_fn(
 
     def input_fn() -> tf.data.Dataset:
         schedule = _joint if recipe.scale_schedule == "joint" else _random
-        return schedule(batches, scales, recipe.seed, 0).prefetch(2)
+        return without_autotuning(schedule(batches, scales, recipe.seed, 0).prefetch(2))
 
     return input_fn
 

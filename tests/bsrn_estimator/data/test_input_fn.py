@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from bsrn_estimator import failures
-from bsrn_estimator.compat import tf
+from bsrn_estimator.compat import TF2, tf
 from bsrn_estimator.config import Recipe
 from bsrn_estimator.data import input_fn, sampling
 from bsrn_estimator.data.reader import CorruptRecords
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.pictures.imresize import enlarge
-from tests.support import tiles
+from tests.support import tiles, tiny
 
 PATCH = 5
 
@@ -371,3 +371,18 @@ def test_data_that_cannot_serve_is_refused_before_any_work(data_dir, evaluation_
         input_fn.evaluation_input_fn(data_dir, (2,))
     with pytest.raises(UserError, match="no manifest.json"):
         input_fn.evaluation_input_fn(data_dir + "_", (2,))
+
+
+def test_nothing_is_tuned_behind_the_code(data_dir, tmp_path):
+    """The end of a session waits for what tunes, which sleeps longer the longer it runs."""
+    pictures = tiny.write_records(tmp_path / "test", "evaluation", [(20, 24)], scales=(2,))
+    recipe = config().recipe
+    for read in (
+        input_fn.training_input_fn(data_dir, (2, 3), recipe),
+        input_fn.evaluation_input_fn(pictures, (2,)),
+        input_fn.synthetic_input_fn((2, 3), recipe),
+    ):
+        with tf.Graph().as_default():
+            options = read().options()
+        tuning = options.autotune.enabled if TF2 else options.experimental_optimization.autotune
+        assert tuning is False
