@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple, Type
 
 import numpy as np
 
-from bsrn_estimator.checkpoints import config_file
+from bsrn_estimator.checkpoints import config_file, literal
 from bsrn_estimator.checkpoints.config_file import FILE_NAME, Config
 from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import UserError
@@ -80,7 +80,7 @@ def describe(prefix: str) -> Description:
     Raises:
       UserError: it holds no network of a family that there is.
     """
-    reader = tf.train.load_checkpoint(prefix)
+    reader = literal.reader(prefix)
     shapes = {n: tuple(shape) for n, shape in reader.get_variable_to_shape_map().items()}
     found = families.told_by(shapes)
     if found is None:

@@ -2,6 +2,7 @@
 
 from typing import Callable, Dict, Optional
 
+from bsrn_estimator.checkpoints import literal
 from bsrn_estimator.checkpoints.contents import (
     AVERAGE,
     POWERS,
@@ -34,7 +35,7 @@ def restorer(prefix: str, network: Network, with_optimizer: bool = False) -> Cal
     description = describe(prefix)
     check_fit(description, network, with_optimizer)
     saver = tf.train.Saver(_variables(network, description, with_optimizer))
-    return lambda session: saver.restore(session, prefix)
+    return lambda session: saver.restore(session, literal.prefix(prefix))
 
 
 def initial_weights(
@@ -65,10 +66,11 @@ def initial_weights(
 
     def scaffold():
         # Not by a Saver: this alone reaches every replica of a variable.
-        tf.train.init_from_checkpoint(prefix, _variables(network, description, with_optimizer))
+        path = literal.prefix(prefix)
+        tf.train.init_from_checkpoint(path, _variables(network, description, with_optimizer))
         averages = _averages(network, description)
         if averages:
-            tf.train.init_from_checkpoint(prefix, averages)
+            tf.train.init_from_checkpoint(path, averages)
         if not initial_step:
             return tf.train.Scaffold()
         step = tf.assign(tf.train.get_global_step(), initial_step)

@@ -4,7 +4,7 @@ import functools
 import os
 from typing import Any, Dict, List, Optional, Sequence
 
-from bsrn_estimator.checkpoints import restoring
+from bsrn_estimator.checkpoints import literal, restoring
 from bsrn_estimator.compat import tf
 from bsrn_estimator.data import input_fn
 from bsrn_estimator.data.manifest import Manifest
@@ -92,7 +92,8 @@ class Evaluator:
                 )
 
             estimator = self._platform.evaluation_estimator(model_fn, self._run)
-            estimator.evaluate(self._read, hooks=list(hooks), checkpoint_path=checkpoint)
+            path = literal.prefix(checkpoint)
+            estimator.evaluate(self._read, hooks=list(hooks), checkpoint_path=path)
         if not taken:
             raise UserError("no evaluation was carried to its end")
         print("\n%s\n" % report.table(taken[-1]), flush=True)
@@ -101,7 +102,7 @@ class Evaluator:
     def _destination(self, taken: List[Dict[str, Any]]) -> Destination:
         return Destination(
             directory=os.path.join(self._run.model_dir, "evaluation"),
-            summary_dir=os.path.join(self._run.model_dir, "eval"),
+            summary_dir=os.path.join(literal.folder(self._run.model_dir), "eval"),
             data_set=self._manifest.dataset,
             pictures=self._manifest.records,
             take=taken.append,

@@ -11,6 +11,7 @@ from typing import Callable, Dict, Tuple
 
 import numpy as np
 
+from bsrn_estimator.checkpoints import literal
 from bsrn_estimator.compat import from_generator, python_function, tf, without_autotuning
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.pictures.tiling import OVERLAP, tiles_of
@@ -124,7 +125,7 @@ class _Worker:
     def _predict(self, estimator, checkpoint: str) -> None:
         try:
             predictions = estimator.predict(
-                self._read, checkpoint_path=checkpoint, yield_single_examples=False
+                self._read, checkpoint_path=literal.prefix(checkpoint), yield_single_examples=False
             )
             for prediction in predictions:
                 self._results.put(prediction)

@@ -218,6 +218,32 @@ def test_a_missing_file_is_damage(tmp_path):
         checkpoint_files.resolve(str(tmp_path))
 
 
+def test_a_file_that_cannot_be_opened_is_not_called_damaged(tmp_path):
+    """What is not read says nothing of what it holds: no older one is taken in its place."""
+    _copy(SINGLE.checkpoint, tmp_path / "model.ckpt-10")
+    newer = _copy(SINGLE.checkpoint, tmp_path / "model.ckpt-20")
+    os.remove(newer + DATA)
+    os.mkdir(newer + DATA)
+    with pytest.raises(UserError, match="ckpt-20.data.* cannot be read .*; make it readable"):
+        checkpoint_files.resolve(str(tmp_path))
+
+
+def test_what_is_missing_is_named(tmp_path, capsys):
+    prefix = _copy(SINGLE.checkpoint, tmp_path / "model.ckpt-20")
+    shutil.copyfile(prefix + DATA, prefix + ".data-00001-of-00003")
+    assert checkpoint_files.damage(prefix) == "model.ckpt-20.data-00000-of-00003 is missing"
+    os.remove(prefix + ".index")
+    assert checkpoint_files.damage(prefix) == "model.ckpt-20.index is missing"
+
+
+def test_a_checkpoint_that_a_run_removes_meanwhile_is_not_mentioned(tmp_path, monkeypatch, capsys):
+    older = _copy(SINGLE.checkpoint, tmp_path / "model.ckpt-10")
+    listed = checkpoint_files.checkpoints_in(str(tmp_path)) + [str(tmp_path / "model.ckpt-5")]
+    monkeypatch.setattr(checkpoint_files, "checkpoints_in", lambda _: listed[::-1])
+    assert checkpoint_files.newest_whole(str(tmp_path)) == older
+    assert capsys.readouterr().err == ""
+
+
 def test_estimator_is_made_to_go_on_from_the_newest_whole(tmp_path):
     folder = str(tmp_path)
     assert checkpoint_files.adopt_newest_whole(folder) is None
