@@ -66,7 +66,7 @@ def _evaluate_and_keep(
 ) -> None:
     """Evaluates a checkpoint of a run, and keeps it if it is the best so far."""
     # A run that was killed between the two goes on with the second.
-    metrics = evaluator.recorded(step) or evaluator.evaluate(checkpoint, hooks)
+    metrics = evaluator.recorded(checkpoint) or evaluator.evaluate(checkpoint, hooks)
     best.keep_if_best(FLAGS.model_dir, checkpoint, metrics, config)
 
 

@@ -1,4 +1,4 @@
-"""Paths that TensorFlow would take for patterns: checkpoints in them are found, kept and removed."""
+"""Paths that TensorFlow would take for patterns: their checkpoints are found, and theirs alone."""
 
 import os
 import shutil
@@ -13,7 +13,16 @@ from bsrn_estimator.platforms.base import Platform, RunOptions
 from tests.support import golden
 
 MULTI = golden.Golden("multi_scale")
-ODD = ["run[1]", "a*b?c", "back\\slash", "[", "[]", "[!x]", "lauf \u00fc \u6a21\u578b [z]", b"no\xfftext"]
+ODD = [
+    "run[1]",
+    "a*b?c",
+    "back\\slash",
+    "[",
+    "[]",
+    "[!x]",
+    "lauf \u00fc \u6a21\u578b [z]",
+    b"no\xfftext",
+]
 
 
 def _odd_folder(tmp_path, name):

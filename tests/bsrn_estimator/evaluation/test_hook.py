@@ -66,13 +66,14 @@ class Asked:
         self.options = EvaluationOptions(**values)
         self.taken = []
         self.destination = Destination(
-            directory=str(folder / "evaluation"),
+            folder=str(folder / FOLDER),
             summary_dir=str(folder / "eval"),
             take=self.taken.append,
             **named,
         )
 
 
+FOLDER = "evaluation/step-70/blocks"
 _DESTINATION = [field.name for field in dataclasses.fields(Destination)]
 
 
@@ -100,7 +101,6 @@ def whole(checkpoint, tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
     options = Asked(
         folder,
-        data_set="blocks",
         single_outputs=True,
         save_pictures=True,
         uiqm=True,
@@ -114,10 +114,9 @@ def whole(checkpoint, tmp_path_factory):
     # A picture that equals its bicubic at x2: a PSNR that is not finite.
     examples[3][0]["bicubic_x2"] = examples[3][1]["hr"][:30, :36]
     returned = evaluate(checkpoint, examples, options, folder)
-    path = folder / "evaluation" / ("step-%d" % STEP) / "metrics.json"
-    content = json.loads(path.read_text(encoding="utf-8"))
-    assert content == options.taken[-1] == report.load(str(path))
-    return folder, examples, returned, content
+    (content,) = options.taken
+    path = report.save(dict(content, data_set="blocks"), str(folder / FOLDER))
+    return folder, examples, returned, report.load(path)
 
 
 # Names that some file system takes for one, stay two.
@@ -125,7 +124,7 @@ FILES = dict(zip(NAMES, ["plain", "___up_and away", "s p\u00e4ce", "UP", "up_"])
 
 
 def saved(folder, output, scale, name):
-    path = folder / ("evaluation/step-%d/pictures" % STEP) / output / ("x%d" % scale)
+    path = folder / FOLDER / "pictures" / output / ("x%d" % scale)
     return decoding.read_rgb(path / (FILES[name] + ".png"))
 
 
@@ -227,7 +226,7 @@ def test_the_estimator_returns_the_same_means(whole):
 
 def test_saved_pictures_lie_in_the_tree_of_the_reference(whole):
     folder, examples, _, _ = whole
-    root = folder / ("evaluation/step-%d/pictures" % STEP)
+    root = folder / FOLDER / "pictures"
     found = {os.path.relpath(path, str(root)) for path in glob.glob(str(root / "*/*/*"))}
     assert found == {
         os.path.join(output, "x%d" % scale, FILES[name] + ".png")
@@ -303,7 +302,7 @@ def test_a_plain_evaluation_writes_no_pictures_and_a_short_table(checkpoint, tmp
     options = Asked(tmp_path, shave=4, summary_pictures=0)
     evaluate(checkpoint, [example("one", 31, 35, 5)], options, tmp_path)
     (content,) = options.taken
-    assert os.listdir(str(tmp_path / "evaluation/step-70")) == ["metrics.json"]
+    assert not (tmp_path / "evaluation").exists()
     assert not any(value[0][1].HasField("image") for value in events_of(tmp_path / "eval").values())
     assert "outputs" not in content["scales"]["2"] and "uiqm" not in content["scales"]["2"]
     assert {entry["shave"] for entry in content["scales"].values()} == {4}
@@ -327,16 +326,11 @@ class Stop(tf.train.SessionRunHook):
             raise RuntimeError("crash")
 
 
-def test_an_evaluation_that_is_cut_short_leaves_the_former_file(checkpoint, tmp_path):
+def test_an_evaluation_that_is_cut_short_hands_nothing_on(checkpoint, tmp_path):
     examples = [example("p%d" % i, 20, 22, i) for i in range(3)]
     options = Asked(tmp_path, summary_pictures=0)
-    path = tmp_path / "evaluation/step-70/metrics.json"
-    path.parent.mkdir(parents=True)
-    path.write_text("former")
     with pytest.raises(RuntimeError, match="crash"):
         evaluate(checkpoint, examples, options, tmp_path, [Stop()])
-    assert path.read_text() == "former"
-    assert os.listdir(str(path.parent)) == ["metrics.json"]
     assert options.taken == []
 
 
