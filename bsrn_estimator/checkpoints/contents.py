@@ -171,6 +171,15 @@ def check_fit(description: Description, network: Network, with_optimizer: bool =
         )
 
 
+def weights_that_differ(description: Description, network: Network) -> List[str]:
+    """Names of the weights of `network` that a checkpoint lacks or has in another shape."""
+    return [
+        name
+        for name, shape in sorted(network.weight_shapes().items())
+        if description.shapes.get(network.saved_name(name, description.shapes)) != shape
+    ]
+
+
 def _differing(description: Description, network: Network) -> List[str]:
     """What the shapes of a checkpoint tell of another network than `network`."""
     if type(network) is not description.family:

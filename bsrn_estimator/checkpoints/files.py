@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import sys
-from typing import List, Optional, Sequence
+from typing import Callable, List, Optional, Sequence, TypeVar
 
 from bsrn_estimator import files
 from bsrn_estimator.checkpoints import PRETRAINED, literal
@@ -19,6 +19,9 @@ PRETRAINED_RESULTS = os.path.join("runs", PRETRAINED)
 
 _ENDINGS = re.compile(r"\.(index|meta|data-\d{5}-of-\d{5})$")
 _STEP = re.compile(r"-(\d+)$")
+# How often a checkpoint is chosen where a run goes on removing them.
+_CHOICES = 5
+_Result = TypeVar("_Result")
 
 
 def resolve(path: str) -> str:
@@ -57,6 +60,25 @@ def resolve(path: str) -> str:
     if fault:
         raise UserError("the checkpoint %s is damaged (%s); name another one" % (prefix, fault))
     return prefix
+
+
+def with_newest(path: str, use: Callable[[str], _Result]) -> _Result:
+    """What `use` makes of the checkpoint that `path` means (see `resolve`).
+
+    In a folder where training goes on, rotation may remove the checkpoint between choosing and
+    reading; then the newest is chosen again.
+
+    Raises:
+      UserError: see `resolve`; and what `use` raises, where the checkpoint is still there.
+    """
+    for _ in range(_CHOICES - 1):
+        prefix = resolve(path)
+        try:
+            return use(prefix)
+        except Exception:
+            if exists(prefix):
+                raise
+    return use(resolve(path))
 
 
 def results_folder(prefix: str) -> str:

@@ -39,7 +39,9 @@ def write_reference(prefix: str, out: str, weights_only: bool = False) -> List[s
             values = [tf.placeholder(tf.float32, description.shapes[name]) for name in names]
             # The operation under tf.train.Saver, which would want variables to be made first.
             save = tf.raw_ops.SaveV2(
-                prefix=os.path.join(literal.folder(os.path.dirname(aside)), os.path.basename(aside)),
+                prefix=os.path.join(
+                    literal.folder(os.path.dirname(aside)), os.path.basename(aside)
+                ),
                 tensor_names=names,
                 shape_and_slices=[""] * len(names),
                 tensors=values,

@@ -436,3 +436,33 @@ def test_command_ends_with_one_line_for_a_mistake(root, tmp_path):
     errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert done.returncode == 2 and len(errors) == 1 and missing in errors[0]
     assert "Traceback" not in done.stderr and not done.stdout
+
+
+def test_a_checkpoint_that_is_removed_while_it_is_read_is_chosen_again(tmp_path):
+    _copy(SINGLE.checkpoint, tmp_path / "model.ckpt-10")
+    tried = []
+
+    def use(prefix):
+        tried.append(os.path.basename(prefix))
+        if len(tried) == 1:
+            # Rotation, just before it is read.
+            os.remove(prefix + ".index")
+            os.remove(prefix + DATA)
+            _copy(SINGLE.checkpoint, tmp_path / "model.ckpt-20")
+        return contents.describe(prefix).parameters
+
+    assert checkpoint_files.with_newest(str(tmp_path), use) == 6867
+    assert tried == ["model.ckpt-10", "model.ckpt-20"]
+
+
+def test_a_failure_that_has_another_cause_is_not_tried_again(tmp_path):
+    _copy(SINGLE.checkpoint, tmp_path / "model.ckpt-10")
+    tried = []
+
+    def use(prefix):
+        tried.append(prefix)
+        raise UserError("no")
+
+    with pytest.raises(UserError, match="no"):
+        checkpoint_files.with_newest(str(tmp_path), use)
+    assert len(tried) == 1
