@@ -86,7 +86,7 @@ def run_evaluation(name: str, pictures: int) -> None:
     clock = _Clock()
     with tempfile.TemporaryDirectory(prefix="benchmark-evaluate-") as folder:
         read = input_fn.evaluation_input_fn(_records(folder, pictures), [_SCALE])
-        destination = Destination(directory=os.path.join(folder, "evaluation"))
+        destination = Destination(folder=os.path.join(folder, "evaluation"))
 
         def build(features, labels, mode):
             return model_fn.spec(features, labels, network, destination=destination)

@@ -76,6 +76,20 @@ def choose_from_datasets(datasets, choice):
     return tf.data.experimental.choose_from_datasets(datasets, choice)
 
 
+def without_autotuning(dataset):
+    """The data set, with the parallelism that its code gives and none that tf.data finds out.
+
+    In TensorFlow 2 what finds it out is a thread that sleeps, twice as long each time, and that the
+    end of a session waits for: minutes after a long run.
+    """
+    options = tf.data.Options()
+    if TF2:
+        options.autotune.enabled = False
+    else:
+        options.experimental_optimization.autotune = False
+    return dataset.with_options(options)
+
+
 def from_generator(generator, signature):
     """A data set of what a function without arguments yields.
 
@@ -98,4 +112,5 @@ __all__ = [
     "one_by_one",
     "python_function",
     "tf",
+    "without_autotuning",
 ]

@@ -147,12 +147,12 @@ def check() -> None:
         )
     if FLAGS.initial_step is not None and not FLAGS.checkpoint:
         raise UserError("--initial_step says where --checkpoint stood; give --checkpoint too")
+    if FLAGS.partial_checkpoint and not FLAGS.checkpoint:
+        raise UserError("--partial_checkpoint says how --checkpoint is taken; give that too")
     if FLAGS["max_corrupt_share"].present and not FLAGS.skip_corrupt:
         raise UserError("--max_corrupt_share is for --skip_corrupt; give that too")
     if not FLAGS.use_npu:
         npu_options.refuse_given(FLAGS)
-    if FLAGS.ema_decay and FLAGS.replicas > 1:
-        raise UserError("--ema_decay is for one device; leave it out with --replicas")
     _check_settings()
 
 

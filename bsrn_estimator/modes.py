@@ -8,6 +8,7 @@ from bsrn_estimator import failures, flags, model_fn
 from bsrn_estimator.checkpoints import best, contents, restoring
 from bsrn_estimator.checkpoints import files as checkpoint_files
 from bsrn_estimator.checkpoints.config_file import Config
+from bsrn_estimator.compat import TF2
 from bsrn_estimator.config import Recipe
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.evaluation.evaluator import Evaluator
@@ -18,6 +19,7 @@ from bsrn_estimator.flags import FLAGS
 from bsrn_estimator.inference import predict
 from bsrn_estimator.inference.options import PredictOptions
 from bsrn_estimator.networks.base import Network
+from bsrn_estimator.platforms.base import Platform
 from bsrn_estimator.platforms.choice import choose
 from bsrn_estimator.platforms.cpu import CpuPlatform
 from bsrn_estimator.platforms.options import RunOptions
@@ -45,14 +47,18 @@ def _train(with_evaluation: bool) -> int:
     _require_records(with_evaluation)
     run = _run_options(FLAGS.model_dir)
     options = TrainingOptions.from_flags(FLAGS)
-    build = functools.partial(
-        model_fn.build, platform=platform, first_weights=_first_weights(config.network)
-    )
+    _require_averages(config, platform)
+
+    def build(slowed: Config) -> Callable:
+        return model_fn.build(slowed, platform, first_weights=first_weights)
+
     if platform.rank > 0:
         # The folder is held, and all that is written is written, by rank 0.
+        first_weights = _first_weights(config.network, options)
         return training.train(config, platform, run, options, build)
     with RunFolder(run.model_dir) as folder:
         folder.check(config, options.allow_change)
+        first_weights = _first_weights(config.network, options)
         evaluate = None
         if with_evaluation:
             evaluation = EvaluationOptions.from_flags(FLAGS)
@@ -66,13 +72,16 @@ def _evaluate_and_keep(
 ) -> None:
     """Evaluates a checkpoint of a run, and keeps it if it is the best so far."""
     # A run that was killed between the two goes on with the second.
-    metrics = evaluator.recorded(step) or evaluator.evaluate(checkpoint, hooks)
+    metrics = evaluator.recorded(checkpoint) or evaluator.evaluate(checkpoint, hooks)
     best.keep_if_best(FLAGS.model_dir, checkpoint, metrics, config)
 
 
 def _evaluate() -> int:
     """Evaluates one checkpoint."""
-    checkpoint = checkpoint_files.resolve(FLAGS.checkpoint or FLAGS.model_dir)
+    return checkpoint_files.with_newest(FLAGS.checkpoint or FLAGS.model_dir, _evaluate_checkpoint)
+
+
+def _evaluate_checkpoint(checkpoint: str) -> int:
     network = contents.network_of(checkpoint, flags.given())
     results = checkpoint_files.results_folder(checkpoint)
     if FLAGS.checkpoint and FLAGS["model_dir"].present:
@@ -125,16 +134,34 @@ def _require_records(with_evaluation: bool) -> None:
         )
 
 
-def _first_weights(network: Network) -> Callable:
+def _require_averages(config: Config, platform: Platform) -> None:
+    """Raises UserError where this TensorFlow cannot average the weights of replicas."""
+    if config.recipe.ema_decay and platform.batches_per_step > 1 and not TF2:
+        raise UserError(
+            "--ema_decay with --replicas needs TensorFlow 2.21; set up with RUNTIME=tf2, or leave "
+            "one of them out"
+        )
+
+
+def _first_weights(network: Network, options: TrainingOptions) -> Callable:
     """What makes the Scaffold of a run: that of --checkpoint, or none."""
     if not FLAGS.checkpoint:
+        return lambda: None
+    if checkpoint_files.checkpoints_in(FLAGS.model_dir):
+        # It may be gone by now, and is not read.
+        print(
+            "--checkpoint=%s is for a new run and not used: %s goes on from its own checkpoint"
+            % (FLAGS.checkpoint, FLAGS.model_dir),
+            flush=True,
+        )
         return lambda: None
     checkpoint = checkpoint_files.resolve(FLAGS.checkpoint)
     return restoring.initial_weights(
         checkpoint,
         network,
-        with_optimizer=FLAGS.initial_step is not None,
-        initial_step=FLAGS.initial_step,
+        with_optimizer=options.initial_step is not None,
+        initial_step=options.initial_step,
+        partial=options.partial_checkpoint,
     )
 
 

@@ -78,8 +78,8 @@ def main() -> int:
     say("3/4 evaluating %d photographs that it never saw" % len(HELD_OUT))
     command(main_py + ["--mode=evaluate", "--save_pictures"])
     evaluation = max(
-        glob.glob(os.path.join(run, "evaluation", "step-*")),
-        key=lambda path: int(path.rsplit("-", 1)[1]),
+        glob.glob(os.path.join(run, "evaluation", "step-*", "held_out")),
+        key=lambda path: int(os.path.dirname(path).rsplit("-", 1)[1]),
     )
     say("4/4 comparing")
     picture = os.path.join(FOLDER, "comparison.png")

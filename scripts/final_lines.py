@@ -43,13 +43,14 @@ def speeds(model_dir: str) -> Dict[str, List[float]]:
 
 
 def newest_metrics(model_dir: str) -> Optional[Dict]:
-    """The metrics.json of the evaluation with the highest step; None without one."""
-    pattern = os.path.join(glob.escape(model_dir), "evaluation", "step-*", "metrics.json")
+    """The metrics.json of the highest step, of several sets the last; None without one."""
+    pattern = os.path.join(glob.escape(model_dir), "evaluation", "step-*", "*", "metrics.json")
     evaluations = []
     for path in glob.glob(pattern):
         with open(path) as file:
-            evaluations.append(json.load(file))
-    return max(evaluations, key=lambda metrics: metrics["global_step"]) if evaluations else None
+            evaluations.append((json.load(file), os.path.getmtime(path)))
+    order = sorted(evaluations, key=lambda found: (found[0]["global_step"], found[1]))
+    return order[-1][0] if order else None
 
 
 def lines(model_dir: str) -> List[str]:

@@ -8,6 +8,8 @@ MOST_LINES = 400
 
 # Files of tests that mirror no module, each with the reason.
 OF_NO_MODULE = {
+    # What results depend on and whether they are whole, through the whole mode.
+    "tests.bsrn_estimator.inference.test_results_of_predict",
     # Two training steps of the whole network against those of the reference implementation.
     "tests.bsrn_estimator.networks.test_golden_training",
     # From the step that keeps an average to the checkpoint, the network and the export of it.
@@ -23,6 +25,7 @@ OF_NO_MODULE = {
 LONG = {
     "tests.data_tools.test_convert",
     "tests.bsrn_estimator.inference.test_results_of_predict",
+    "tests.bsrn_estimator.data.test_input_fn",
 }
 
 

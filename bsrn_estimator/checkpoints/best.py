@@ -1,7 +1,14 @@
-"""The best checkpoint of a run, kept beside the newest: highest PSNR on Y, mean over scales."""
+"""The best checkpoint of a run, kept beside the newest: highest PSNR on Y, mean over scales.
+
+Figures of two data sets, or of two protocols, say nothing of one another. Where a run is evaluated
+otherwise than before, the best so far moves to a folder of its own, best-DIGEST, and is taken up
+again when the evaluation is as it was.
+"""
 
 import contextlib
 import glob
+import hashlib
+import json
 import math
 import os
 import shutil
@@ -14,6 +21,9 @@ from bsrn_estimator.errors import UserError
 
 FOLDER = "best"
 _RECORD = "best.json"
+# Of metrics.json: what its figures depend on beside the weights.
+_SUBJECT = ("data_set", "records", "shaves")
+_COMPARED = ("records", "shaves")
 
 
 def mean_psnr(metrics: Dict[str, Any]) -> float:
@@ -26,7 +36,7 @@ def mean_psnr(metrics: Dict[str, Any]) -> float:
 
 
 def keep_if_best(model_dir: str, checkpoint: str, metrics: Dict[str, Any], config: Config) -> bool:
-    """Copies `checkpoint` to MODEL_DIR/best if no earlier evaluation was better.
+    """Copies `checkpoint` to MODEL_DIR/best if no earlier evaluation of this kind was better.
 
     It is written aside, with its config.json and the figures (best.json), and takes the place of
     the former one by renaming; a kill at any moment leaves one of the two whole.
@@ -48,6 +58,7 @@ def keep_if_best(model_dir: str, checkpoint: str, metrics: Dict[str, Any], confi
     psnr = mean_psnr(metrics)
     if psnr == -math.inf:
         return False
+    _take_up(folder, metrics)
     with contextlib.suppress(UserError, LookupError, TypeError):
         if files.read_json(os.path.join(folder, _RECORD))["mean_psnr_y"] >= psnr:
             return False
@@ -59,13 +70,38 @@ def keep_if_best(model_dir: str, checkpoint: str, metrics: Dict[str, Any], confi
     name = os.path.basename(checkpoint)
     checkpoint_files.write_state(aside, name, [name])
     config.save(aside)
-    files.write_json(
-        os.path.join(aside, _RECORD),
-        {"global_step": metrics["global_step"], "mean_psnr_y": psnr, "checkpoint": name},
-    )
+    record = {"global_step": metrics["global_step"], "mean_psnr_y": psnr, "checkpoint": name}
+    record.update((key, metrics[key]) for key in _SUBJECT if key in metrics)
+    files.write_json(os.path.join(aside, _RECORD), record)
     shutil.rmtree(former, ignore_errors=True)
     if os.path.exists(folder):
         os.replace(folder, former)
     os.replace(aside, folder)
     shutil.rmtree(former, ignore_errors=True)
     return True
+
+
+def _take_up(folder: str, metrics: Dict[str, Any]) -> None:
+    """Lets `folder` hold the best by evaluations like that of `metrics`, or nothing."""
+    held: Any = None
+    with contextlib.suppress(UserError):
+        held = files.read_json(os.path.join(folder, _RECORD))
+    mine = _digest(metrics)
+    if isinstance(held, dict) and _digest(held) != mine:
+        other = "%s-%s" % (folder, _digest(held))
+        shutil.rmtree(other, ignore_errors=True)
+        os.replace(folder, other)
+        print(
+            "the best checkpoint so far was chosen by another evaluation (%s), and is now in %s"
+            % (held.get("data_set", "by an earlier version"), other),
+            flush=True,
+        )
+    kept = "%s-%s" % (folder, mine)
+    if os.path.isdir(kept) and not os.path.exists(folder):
+        os.replace(kept, folder)
+
+
+def _digest(values: Dict[str, Any]) -> str:
+    """Equal for the best of evaluations that may be compared, and for their metrics.json."""
+    compared = [values.get(key) for key in _COMPARED]
+    return hashlib.sha256(json.dumps(compared, sort_keys=True).encode()).hexdigest()[:8]

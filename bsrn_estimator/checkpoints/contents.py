@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple, Type
 
 import numpy as np
 
-from bsrn_estimator.checkpoints import config_file
+from bsrn_estimator.checkpoints import config_file, literal
 from bsrn_estimator.checkpoints.config_file import FILE_NAME, Config
 from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import UserError
@@ -80,7 +80,7 @@ def describe(prefix: str) -> Description:
     Raises:
       UserError: it holds no network of a family that there is.
     """
-    reader = tf.train.load_checkpoint(prefix)
+    reader = literal.reader(prefix)
     shapes = {n: tuple(shape) for n, shape in reader.get_variable_to_shape_map().items()}
     found = families.told_by(shapes)
     if found is None:
@@ -169,6 +169,15 @@ def check_fit(description: Description, network: Network, with_optimizer: bool =
             "%s holds no state of Adam to continue with; leave --initial_step out to start from "
             "its weights alone" % description.prefix
         )
+
+
+def weights_that_differ(description: Description, network: Network) -> List[str]:
+    """Names of the weights of `network` that a checkpoint lacks or has in another shape."""
+    return [
+        name
+        for name, shape in sorted(network.weight_shapes().items())
+        if description.shapes.get(network.saved_name(name, description.shapes)) != shape
+    ]
 
 
 def _differing(description: Description, network: Network) -> List[str]:

@@ -5,10 +5,10 @@ import os
 import re
 import shutil
 import sys
-from typing import List, Optional, Sequence
+from typing import Callable, List, Optional, Sequence, TypeVar
 
 from bsrn_estimator import files
-from bsrn_estimator.checkpoints import PRETRAINED
+from bsrn_estimator.checkpoints import PRETRAINED, literal
 from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import UserError
 
@@ -19,6 +19,9 @@ PRETRAINED_RESULTS = os.path.join("runs", PRETRAINED)
 
 _ENDINGS = re.compile(r"\.(index|meta|data-\d{5}-of-\d{5})$")
 _STEP = re.compile(r"-(\d+)$")
+# How often a checkpoint is chosen where a run goes on removing them.
+_CHOICES = 5
+_Result = TypeVar("_Result")
 
 
 def resolve(path: str) -> str:
@@ -48,7 +51,7 @@ def resolve(path: str) -> str:
             )
         return newest
     prefix = _ENDINGS.sub("", path)
-    if not os.path.exists(prefix + ".index"):
+    if not exists(prefix):
         raise UserError(
             "%s is not a checkpoint: there is no %s.index; give the path without an ending, as in "
             "MODEL_DIR/model.ckpt-1000, or the folder" % (path, prefix)
@@ -57,6 +60,25 @@ def resolve(path: str) -> str:
     if fault:
         raise UserError("the checkpoint %s is damaged (%s); name another one" % (prefix, fault))
     return prefix
+
+
+def with_newest(path: str, use: Callable[[str], _Result]) -> _Result:
+    """What `use` makes of the checkpoint that `path` means (see `resolve`).
+
+    In a folder where training goes on, rotation may remove the checkpoint between choosing and
+    reading; then the newest is chosen again.
+
+    Raises:
+      UserError: see `resolve`; and what `use` raises, where the checkpoint is still there.
+    """
+    for _ in range(_CHOICES - 1):
+        prefix = resolve(path)
+        try:
+            return use(prefix)
+        except Exception:
+            if exists(prefix):
+                raise
+    return use(resolve(path))
 
 
 def results_folder(prefix: str) -> str:
@@ -75,6 +97,9 @@ def newest_whole(folder: str) -> Optional[str]:
         fault = damage(prefix)
         if not fault:
             return prefix
+        if not exists(prefix):
+            # A run removed it meanwhile.
+            continue
         print(
             "warning: the checkpoint %s is damaged (%s) and passed over" % (prefix, fault),
             file=sys.stderr,
@@ -94,22 +119,57 @@ def checkpoints_in(folder: str) -> List[str]:
     return sorted((path[: -len(".index")] for path in found), key=age, reverse=True)
 
 
+def exists(prefix: str) -> bool:
+    """Whether there is a checkpoint of this path prefix, whole or not."""
+    return os.path.exists(prefix + ".index")
+
+
 def damage(prefix: str) -> Optional[str]:
     """What is wrong with a checkpoint in a few words; None if every tensor of it can be read.
 
     Reads all of it: TensorFlow keeps a checksum of every tensor and compares it.
+
+    Raises:
+      UserError: one of its files is there and cannot be opened, which says nothing of what it
+        holds.
     """
+    missing = _missing_file(prefix)
+    if missing:
+        return "%s is missing" % missing
     try:
         if os.path.getsize(prefix + ".index") == 0:
             return "its index is empty"
-        reader = tf.train.load_checkpoint(prefix)
+        reader = literal.reader(prefix)
         for name in reader.get_variable_to_shape_map():
             reader.get_tensor(name)
     except (tf.errors.OpError, OSError, RuntimeError, ValueError, LookupError) as error:
         # TensorFlow 2 says "out of range", among others, by Python's own exceptions.
         sentence = str(error).strip().splitlines() or [type(error).__name__]
-        return sentence[0][:160]
+        return sentence[0].replace(literal.prefix(prefix), prefix)[:160]
     return None
+
+
+def _missing_file(prefix: str) -> Optional[str]:
+    """The name of the first file of a checkpoint that is not there; see `damage` for errors."""
+    ending = glob.escape(prefix) + ".data-*-of-*"
+    found = sorted(path for path in glob.glob(ending) if _ENDINGS.search(path))
+    count = int(found[-1].rsplit("-", 1)[1]) if found else 1
+    for path in [prefix + ".index"] + _data_files(prefix, count):
+        try:
+            with open(path, "rb"):
+                pass
+        except FileNotFoundError:
+            return os.path.basename(path)
+        except OSError as error:
+            raise UserError(
+                "%s cannot be read (%s); make it readable, or name another checkpoint"
+                % (path, error.strerror)
+            ) from None
+    return None
+
+
+def _data_files(prefix: str, count: int) -> List[str]:
+    return ["%s.data-%05d-of-%05d" % (prefix, number, count) for number in range(count)]
 
 
 def adopt_newest_whole(model_dir: str) -> Optional[str]:
@@ -125,7 +185,7 @@ def adopt_newest_whole(model_dir: str) -> Optional[str]:
     if newest is None:
         return None
     try:
-        state = tf.train.get_checkpoint_state(model_dir)
+        state = tf.train.get_checkpoint_state(literal.folder(model_dir))
     except ValueError:
         # It names no checkpoint, or is not text.
         state = None
@@ -166,12 +226,16 @@ def checkpoint_of(model_dir: str, step: int) -> str:
     return os.path.join(model_dir, "model.ckpt-%d" % step)
 
 
+def adopted(model_dir: str) -> Optional[str]:
+    """Path prefix of the checkpoint that tf.estimator goes on from; None where there is none."""
+    newest = tf.train.latest_checkpoint(literal.folder(model_dir))
+    return newest and os.path.join(model_dir, os.path.basename(newest))
+
+
 def newest_step(model_dir: str) -> int:
     """The step of the newest checkpoint in `model_dir`; 0 where there is none."""
-    newest = tf.train.latest_checkpoint(model_dir)
-    if not newest:
-        return 0
-    return int(tf.train.load_variable(newest, tf.GraphKeys.GLOBAL_STEP))
+    newest = adopted(model_dir)
+    return int(literal.reader(newest).get_tensor(tf.GraphKeys.GLOBAL_STEP)) if newest else 0
 
 
 def remove_leftovers(model_dir: str) -> None:

@@ -4,7 +4,7 @@ import os
 from typing import List
 
 from bsrn_estimator import files
-from bsrn_estimator.checkpoints import contents
+from bsrn_estimator.checkpoints import contents, literal
 from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import UserError
 
@@ -31,7 +31,7 @@ def write_reference(prefix: str, out: str, weights_only: bool = False) -> List[s
     if os.path.exists(out + ".index"):
         raise UserError("%s.index exists; name another place" % out)
     names = description.weights + ([] if weights_only else description.optimizer_names)
-    reader = tf.train.load_checkpoint(prefix)
+    reader = literal.reader(prefix)
     aside = files.aside(out)
     try:
         os.makedirs(os.path.dirname(out) or ".", exist_ok=True)
@@ -39,7 +39,9 @@ def write_reference(prefix: str, out: str, weights_only: bool = False) -> List[s
             values = [tf.placeholder(tf.float32, description.shapes[name]) for name in names]
             # The operation under tf.train.Saver, which would want variables to be made first.
             save = tf.raw_ops.SaveV2(
-                prefix=aside,
+                prefix=os.path.join(
+                    literal.folder(os.path.dirname(aside)), os.path.basename(aside)
+                ),
                 tensor_names=names,
                 shape_and_slices=[""] * len(names),
                 tensors=values,

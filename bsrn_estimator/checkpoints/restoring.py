@@ -2,6 +2,7 @@
 
 from typing import Callable, Dict, Optional
 
+from bsrn_estimator.checkpoints import contents, literal
 from bsrn_estimator.checkpoints.contents import (
     AVERAGE,
     POWERS,
@@ -11,6 +12,7 @@ from bsrn_estimator.checkpoints.contents import (
     describe,
 )
 from bsrn_estimator.compat import tf
+from bsrn_estimator.errors import UserError
 from bsrn_estimator.networks.base import Network
 
 
@@ -34,7 +36,7 @@ def restorer(prefix: str, network: Network, with_optimizer: bool = False) -> Cal
     description = describe(prefix)
     check_fit(description, network, with_optimizer)
     saver = tf.train.Saver(_variables(network, description, with_optimizer))
-    return lambda session: saver.restore(session, prefix)
+    return lambda session: saver.restore(session, literal.prefix(prefix))
 
 
 def initial_weights(
@@ -42,6 +44,7 @@ def initial_weights(
     network: Network,
     with_optimizer: bool = False,
     initial_step: Optional[int] = None,
+    partial: bool = False,
 ) -> Callable:
     """A start for training: the weights of a checkpoint, with or without the state of Adam.
 
@@ -51,6 +54,8 @@ def initial_weights(
       with_optimizer: whether Adam goes on with its state, too.
       initial_step: the step that training starts to count from, and the schedule of the learning
         rate with it; None for 0.
+      partial: takes the weights that fit; the others start as in a run without a checkpoint, and
+        are named on the standard output.
 
     Returns:
       A function to be called in the finished graph of a training step; it returns the
@@ -61,20 +66,52 @@ def initial_weights(
       UserError: the checkpoint does not fit; the sentence lists what differs.
     """
     description = describe(prefix)
-    check_fit(description, network, with_optimizer)
+    if partial:
+        _say_what_fits(description, network)
+    else:
+        check_fit(description, network, with_optimizer)
 
     def scaffold():
         # Not by a Saver: this alone reaches every replica of a variable.
-        tf.train.init_from_checkpoint(prefix, _variables(network, description, with_optimizer))
-        averages = _averages(network, description)
-        if averages:
-            tf.train.init_from_checkpoint(prefix, averages)
+        path = literal.prefix(prefix)
+        for variables in (
+            _variables(network, description, with_optimizer),
+            _averages(network, description),
+        ):
+            if partial:
+                variables = {
+                    name: variable
+                    for name, variable in variables.items()
+                    if description.shapes.get(name) == tuple(variable.shape.as_list())
+                }
+            if variables:
+                tf.train.init_from_checkpoint(path, variables)
         if not initial_step:
             return tf.train.Scaffold()
         step = tf.assign(tf.train.get_global_step(), initial_step)
         return tf.train.Scaffold(init_fn=lambda _, session: session.run(step.op))
 
     return scaffold
+
+
+def _say_what_fits(description: Description, network: Network) -> None:
+    """Says which weights a checkpoint gives, and which start afresh.
+
+    Raises:
+      UserError: it gives none.
+    """
+    fresh = contents.weights_that_differ(description, network)
+    count = len(network.weight_shapes())
+    if len(fresh) == count:
+        raise UserError(
+            "%s has no weight that fits the network; leave --checkpoint out, or name another one"
+            % description.prefix
+        )
+    print(
+        "first weights from %s: %d of %d tensors; start afresh: %s"
+        % (description.prefix, count - len(fresh), count, ", ".join(fresh) or "none"),
+        flush=True,
+    )
 
 
 def reading_scaffold(prefix: str, network: Network) -> Callable:

@@ -6,7 +6,7 @@ import json
 import os
 from typing import Any, Callable, Mapping, Optional, Sequence, Tuple
 
-from bsrn_estimator.checkpoints import PRETRAINED, contents, restoring
+from bsrn_estimator.checkpoints import PRETRAINED, contents, literal, restoring
 from bsrn_estimator.checkpoints import files as checkpoint_files
 from bsrn_estimator.compat import tf
 from bsrn_estimator.networks.base import Network
@@ -116,7 +116,7 @@ class TrainedNetwork(UsableNetwork):
         told = set(description.told) - {"scales"}
         form = {name: value for name, value in fields.items() if name not in told}
         digest = hashlib.sha256(json.dumps(form, sort_keys=True).encode())
-        reader = tf.train.load_checkpoint(self.prefix)
+        reader = literal.reader(self.prefix)
         for name in description.weights:
             digest.update(name.encode())
             digest.update(reader.get_tensor(description.trained(name)).tobytes())

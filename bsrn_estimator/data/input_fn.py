@@ -10,7 +10,12 @@ from typing import Callable, Dict, Optional, Sequence, Tuple
 
 import numpy as np
 
-from bsrn_estimator.compat import choose_from_datasets, python_function, tf
+from bsrn_estimator.compat import (
+    choose_from_datasets,
+    python_function,
+    tf,
+    without_autotuning,
+)
 from bsrn_estimator.config import Recipe
 from bsrn_estimator.data import augmentation, parsing, sampling
 from bsrn_estimator.data.reader import CorruptRecords, RecordReader
@@ -29,6 +34,7 @@ def training_input_fn(
     scales: Sequence[int],
     recipe: Recipe,
     start_step: int = 0,
+    batches_per_step: int = 1,
     rank: int = 0,
     rank_size: int = 1,
     tiles_in_play: int = 32,
@@ -47,6 +53,8 @@ def training_input_fn(
       recipe: schedule, batch and patch size, patches for each reading of a tile, seed.
       start_step: number of the first batch; with several replicas fed from one input function,
         the batches that all of them have taken.
+      batches_per_step: successive batches of one step, one for each replica; in the random
+        schedule they are of one scale.
       rank: this process, from 0; ranks share out the records.
       rank_size: number of processes.
       tiles_in_play: tiles that take turns in giving patches, rounded up to whole batches. What is
@@ -87,9 +95,12 @@ def training_input_fn(
         return dataset if with_keys else dataset.map(_without_key)
 
     def input_fn() -> tf.data.Dataset:
-        schedule = _joint if recipe.scale_schedule == "joint" else _random
+        if recipe.scale_schedule == "joint":
+            dataset = _joint(batches, scales, recipe.seed, start_step)
+        else:
+            dataset = _random(batches, scales, recipe.seed, start_step, batches_per_step)
         # Last, so that the next step's batch is ready while the device is at work on this one.
-        return schedule(batches, scales, recipe.seed, start_step).prefetch(2)
+        return without_autotuning(dataset.prefetch(2))
 
     return input_fn
 
@@ -129,7 +140,7 @@ def evaluation_input_fn(data_dir: str, scales: Sequence[int]) -> Callable[[], tf
         dataset = dataset.map(picture, num_parallel_calls=2)
         # Pictures differ in size.
         dataset = dataset.batch(1)
-        return dataset.prefetch(1)
+        return without_autotuning(dataset.prefetch(1))
 
     return input_fn
 
@@ -155,19 +166,26 @@ def synthetic_input_fn(
         return dataset if with_keys else dataset.map(_without_key)
 
     def input_fn() -> tf.data.Dataset:
-        schedule = _joint if recipe.scale_schedule == "joint" else _random
-        return schedule(batches, scales, recipe.seed, 0).prefetch(2)
+        schedule: Callable = _joint if recipe.scale_schedule == "joint" else _random
+        return without_autotuning(schedule(batches, scales, recipe.seed, 0).prefetch(2))
 
     return input_fn
 
 
 def _random(
-    batches: Callable, scales: Sequence[int], seed: int, start_step: int
+    batches: Callable,
+    scales: Sequence[int],
+    seed: int,
+    start: int,
+    batches_per_step: int = 1,
 ) -> tf.data.Dataset:
-    """Every step the next batch of one scale."""
-    firsts = {scales[0]: start_step}
+    """Every step the next batches of one scale, from batch number `start` on."""
+    firsts = {scales[0]: start}
     if len(scales) > 1:
-        firsts = sampling.batches_before(seed, start_step, scales)
+        step, of_step = divmod(start, batches_per_step)
+        before = sampling.batches_before(seed, step, scales)
+        firsts = {scale: batches_per_step * count for scale, count in before.items()}
+        firsts[sampling.scale_of_step(seed, step, scales)] += of_step
 
     def labelled(scale: int) -> tf.data.Dataset:
         @_as_it_stands
@@ -180,20 +198,20 @@ def _random(
     if len(scales) == 1:
         return labelled(scales[0])
 
-    def choose(step: np.ndarray) -> np.ndarray:
-        scale = sampling.scale_of_step(seed, step, scales)
+    def choose(batch: np.ndarray) -> np.ndarray:
+        scale = sampling.scale_of_step(seed, batch // batches_per_step, scales)
         return np.int64(list(scales).index(scale))
 
     @_as_it_stands
-    def choice(step: tf.Tensor) -> tf.Tensor:
-        index = python_function(choose, [step], tf.int64, stateful=False)
+    def choice(batch: tf.Tensor) -> tf.Tensor:
+        index = python_function(choose, [batch], tf.int64, stateful=False)
         index.set_shape([])
         return index
 
     # Batches, not patches, are chosen: within a scale all shapes are static.
     return choose_from_datasets(
         [labelled(scale) for scale in scales],
-        tf.data.Dataset.range(start_step, _FOREVER).map(choice),
+        tf.data.Dataset.range(start, _FOREVER).map(choice),
     )
 
 

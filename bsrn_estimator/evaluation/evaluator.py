@@ -2,15 +2,17 @@
 
 import functools
 import os
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
-from bsrn_estimator.checkpoints import restoring
+from bsrn_estimator.checkpoints import contents, literal, restoring
+from bsrn_estimator.checkpoints.trained import TrainedNetwork
 from bsrn_estimator.compat import tf
 from bsrn_estimator.data import input_fn
 from bsrn_estimator.data.manifest import Manifest
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.evaluation import model_fn as evaluation
 from bsrn_estimator.evaluation import report
+from bsrn_estimator.evaluation.filing import Cabinet, Subject
 from bsrn_estimator.evaluation.options import Destination, EvaluationOptions
 from bsrn_estimator.networks.base import Network
 from bsrn_estimator.platforms.base import Platform
@@ -20,7 +22,7 @@ from bsrn_estimator.platforms.options import RunOptions
 class Evaluator:
     """Evaluates checkpoints of one network on one set of records.
 
-    Results go to MODEL_DIR/evaluation/step-N, curves to MODEL_DIR/eval.
+    Results go to MODEL_DIR/evaluation/step-N/SET, curves to MODEL_DIR/eval_SET; see `filing`.
 
     Args:
       network: the network.
@@ -45,20 +47,28 @@ class Evaluator:
         self._scales = tuple(scales or network.scales)
         self._read = input_fn.evaluation_input_fn(options.eval_data_dir, self._scales)
         self._manifest = Manifest.load_alone(options.eval_data_dir)
+        every = set(self._scales) == set(network.scales)
+        self._subject = Subject.of(self._manifest, options, self._scales, every)
+        self._cabinet = Cabinet(run.model_dir, self._subject)
 
-    def recorded(self, step: int) -> Optional[Dict[str, Any]]:
-        """The metrics.json of an evaluation at `step` that came to its end; None without one."""
-        folder = os.path.join(self._run.model_dir, "evaluation")
-        path = os.path.join(folder, "step-%d" % step, report.FILE_NAME)
-        try:
-            return report.load(path)
-        except UserError:
-            return None
+    def recorded(self, checkpoint: str) -> Optional[Dict[str, Any]]:
+        """The metrics.json of an evaluation of this checkpoint that came to its end.
+
+        Args:
+          checkpoint: its path prefix.
+
+        Returns:
+          Its content; None where the figures that are asked for were not taken yet.
+        """
+        step, name, weights = self._filed_under(checkpoint)
+        return self._cabinet.recorded(step, name, weights["digest"], self._options)
 
     def evaluate(
         self, checkpoint: str, hooks: Sequence["tf.train.SessionRunHook"] = ()
     ) -> Dict[str, Any]:
         """Evaluates a checkpoint, prints the table and returns the metrics.json.
+
+        That file is written last, when the curves are on the disk: it says that all is done.
 
         Args:
           checkpoint: its path prefix.
@@ -67,9 +77,46 @@ class Evaluator:
         Raises:
           UserError: it does not fit the network.
         """
+        step, name, weights = self._filed_under(checkpoint)
+        folder = self._cabinet.folder(step, name)
+        taken: List[Dict[str, Any]] = []
+        curves = os.path.join(literal.folder(self._run.model_dir), "eval_" + name)
+        writer = tf.summary.FileWriterCache.get(curves)
+        if os.path.isdir(folder) and self._cabinet.is_last(step, name):
+            # TensorBoard then forgets what an earlier evaluation of this step has written.
+            writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START), step)
+        os.makedirs(folder, exist_ok=True)
+        destination = Destination(folder, curves, self._manifest.records, take=taken.append)
+        self._measure(checkpoint, name, destination, hooks)
+        if not taken:
+            raise UserError("no evaluation was carried to its end")
+        writer.flush()
+        content = dict({"global_step": step}, **self._subject.to_dict())
+        content["weights"] = weights
+        content.update((key, taken[-1][key]) for key in taken[-1] if key not in content)
+        report.save(content, folder)
+        print("\n%s\n" % report.table(content), flush=True)
+        return content
+
+    def _filed_under(self, checkpoint: str) -> Tuple[int, str, Dict[str, Any]]:
+        """Step, name and weights under which the figures of a checkpoint are filed."""
+        description = contents.describe(checkpoint)
+        step = description.global_step or 0
+        weights: Dict[str, Any] = {
+            "checkpoint": os.path.basename(checkpoint),
+            "moving_average": description.is_averaged,
+            "digest": TrainedNetwork(checkpoint, self._network).identity(),
+        }
+        home = os.path.realpath(self._run.model_dir)
+        foreign = os.path.realpath(os.path.dirname(checkpoint)) != home
+        return step, self._cabinet.name(step, weights["digest"], foreign), weights
+
+    def _measure(
+        self, checkpoint: str, name: str, destination: Destination, hooks: Sequence
+    ) -> None:
+        """Runs all pictures through the network."""
         scaffold = restoring.reading_scaffold(checkpoint, self._network)
         singles = self._options.single_outputs
-        taken: List[Dict[str, Any]] = []
         with self._platform.evaluation_network(
             functools.partial(self._network.results, singles=singles),
             self._network.result_names(singles),
@@ -77,32 +124,23 @@ class Evaluator:
             checkpoint,
             scaffold,
         ) as results:
-
-            def model_fn(features, labels, mode):
-                assert mode == tf.estimator.ModeKeys.EVAL, mode
-                return evaluation.spec(
-                    features,
-                    labels,
-                    self._network,
-                    self._scales,
-                    self._options,
-                    self._destination(taken),
-                    results,
-                    scaffold,
-                )
-
+            model_fn = self._model_fn(destination, results, scaffold)
             estimator = self._platform.evaluation_estimator(model_fn, self._run)
-            estimator.evaluate(self._read, hooks=list(hooks), checkpoint_path=checkpoint)
-        if not taken:
-            raise UserError("no evaluation was carried to its end")
-        print("\n%s\n" % report.table(taken[-1]), flush=True)
-        return taken[-1]
+            path = literal.prefix(checkpoint)
+            estimator.evaluate(self._read, hooks=list(hooks), checkpoint_path=path, name=name)
 
-    def _destination(self, taken: List[Dict[str, Any]]) -> Destination:
-        return Destination(
-            directory=os.path.join(self._run.model_dir, "evaluation"),
-            summary_dir=os.path.join(self._run.model_dir, "eval"),
-            data_set=self._manifest.dataset,
-            pictures=self._manifest.records,
-            take=taken.append,
-        )
+    def _model_fn(self, destination: Destination, results: Callable, scaffold) -> Callable:
+        def model_fn(features, labels, mode):
+            assert mode == tf.estimator.ModeKeys.EVAL, mode
+            return evaluation.spec(
+                features,
+                labels,
+                self._network,
+                self._scales,
+                self._options,
+                destination,
+                results,
+                scaffold,
+            )
+
+        return model_fn

@@ -1,7 +1,7 @@
 """The evaluation of whole pictures inside an Estimator: metrics in the graph, files from a hook."""
 
 import os
-from typing import Any, Dict, Optional, Tuple, cast
+from typing import Any, Dict, Optional, Tuple
 
 import numpy as np
 
@@ -92,10 +92,7 @@ def _mean_of_finite(value) -> Tuple:
 
 
 class EvaluationHook(tf.train.SessionRunHook):
-    """Takes the figures of each picture and, after the last one, writes metrics.json.
-
-    The file is written when the evaluation has come to its end and is whole at any moment; an
-    evaluation that was stopped leaves the one before it, or none.
+    """Takes the figures of each picture and, after the last one, hands all of them on.
 
     Args:
       key: string scalar, the name of the picture.
@@ -118,7 +115,7 @@ class EvaluationHook(tf.train.SessionRunHook):
         destination = self._destination
         shaves = {scale: self._options.shave_of(scale) for scale in self._pictures}
         result = _result(next(iter(self._pictures.values())))
-        self._report = report.Report(destination.data_set, shaves, result)
+        self._report = report.Report("", shaves, result)
         self._fetches["step"] = tf.train.get_global_step()
         self._summaries_left = destination.summary_pictures if destination.summary_dir else 0
         self._file_names = set()
@@ -142,7 +139,7 @@ class EvaluationHook(tf.train.SessionRunHook):
             _add_uiqm(figures, pictures)
         self._report.add(name, figures)
         if self._options.save_pictures:
-            self._save(name, pictures, results["step"])
+            self._save(name, pictures)
         if self._summaries_left:
             self._summaries_left -= 1
             self._summarise(name, results)
@@ -152,24 +149,19 @@ class EvaluationHook(tf.train.SessionRunHook):
     def end(self, _session) -> None:
         self._progress.close()
         content = self._report.to_dict(getattr(self, "_step", 0))
-        if self._destination.directory:
-            report.save(content, self._folder(content["global_step"]))
         if self._destination.summary_dir:
             self._write_uiqm(content)
             tf.summary.FileWriterCache.get(self._destination.summary_dir).flush()
         self._destination.take(content)
 
-    def _folder(self, step: int) -> str:
-        return os.path.join(cast(str, self._destination.directory), "step-%d" % step)
-
-    def _save(self, name: str, pictures, step: int) -> None:
-        if not self._destination.directory:
+    def _save(self, name: str, pictures) -> None:
+        if not self._destination.folder:
             return
         file_name = comparison.safe_name(name)
         while file_name.lower() in self._file_names:
             file_name += "_"
         self._file_names.add(file_name.lower())
-        root = os.path.join(self._folder(step), "pictures")
+        root = os.path.join(self._destination.folder, "pictures")
         for scale, outputs in pictures.items():
             for output, picture in outputs.items():
                 if output != _BICUBIC:

@@ -43,18 +43,17 @@ class Destination:
     """Where the results of an evaluation go.
 
     Attributes:
-      directory: MODEL_DIR/evaluation, where step-N/metrics.json goes; None writes no file.
-      summary_dir: the folder of the Estimator's evaluation events, MODEL_DIR/eval, which takes
+      folder: where pictures go, in a folder of their own; None writes none.
+      summary_dir: the folder of the Estimator's evaluation events, MODEL_DIR/eval_SET, which takes
         the pictures for TensorBoard; None for none.
-      data_set: name of the data, for metrics.json and the table.
       pictures: how many the data hold, for the time left; 0 where that is not known.
       summary_pictures: how many pictures TensorBoard gets, from the first on.
-      take: called with the metrics.json of an evaluation that was carried to its end.
+      take: called with the figures of an evaluation that was carried to its end, as
+        `report.Report` gives them.
     """
 
-    directory: Optional[str] = None
+    folder: Optional[str] = None
     summary_dir: Optional[str] = None
-    data_set: str = ""
     pictures: int = 0
     summary_pictures: int = 3
     take: Callable[[Dict[str, Any]], None] = _nothing

@@ -6,6 +6,7 @@ import json
 import os
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
+from bsrn_estimator.checkpoints import literal
 from bsrn_estimator.checkpoints.trained import UsableNetwork, new_session
 from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import UserError
@@ -110,7 +111,7 @@ def load_saved_model(session, folder: str) -> Dict[str, Any]:
     """
     with _readable(folder):
         tags = [tf.saved_model.tag_constants.SERVING]
-        return dict(tf.saved_model.load(session, tags, folder).signature_def)
+        return dict(tf.saved_model.load(session, tags, literal.folder(folder)).signature_def)
 
 
 def tensors_of(graph: tf.Graph, signatures: Dict[str, Any], scale: int) -> Tuple:

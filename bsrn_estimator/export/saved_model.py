@@ -9,6 +9,7 @@ text.) `serving_default` is the `_bytes` signature of the largest scale.
 
 from typing import Any, Dict, Optional, Sequence
 
+from bsrn_estimator.checkpoints import literal
 from bsrn_estimator.compat import tf
 from bsrn_estimator.export import about, graph
 from bsrn_estimator.networks.base import Network
@@ -83,7 +84,7 @@ def write(
     with tf.Graph().as_default():
         made = signatures(network, scales, choice or OutputChoice(), max_pixels)
         with session_with_weights() as session:
-            builder = tf.saved_model.Builder(folder)
+            builder = tf.saved_model.Builder(literal.folder(folder))
             builder.add_meta_graph_and_variables(
                 session,
                 [tf.saved_model.tag_constants.SERVING],

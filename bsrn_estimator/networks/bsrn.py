@@ -125,9 +125,19 @@ class Bsrn(BsrnFields):
 
     def saved_name(self, name: str, shapes: Shapes) -> str:
         """As `name`; but a network of one scale may have a folder for it in its last convolution,
-        as in a checkpoint of several, or none."""
-        if len(self.scales) == 1 and _LAST_CONV + "conv2d/kernel" not in shapes:
-            return name.replace(_LAST_CONV, "%sx%d/" % (_LAST_CONV, self.scales[0]))
+        as in a checkpoint of several, or none; and one of several may take that of a checkpoint
+        of one."""
+        single = _LAST_CONV + "conv2d/kernel" in shapes
+        if len(self.scales) == 1:
+            folder = "%sx%d/" % (_LAST_CONV, self.scales[0])
+            return name if single else name.replace(_LAST_CONV, folder)
+        of_scale = re.match(_LAST_CONV + r"x(\d+)/", name)
+        if (
+            single
+            and of_scale
+            and "generator/upscale/x%s/conv2d/kernel" % of_scale.group(1) in shapes
+        ):
+            return name.replace(of_scale.group(), _LAST_CONV)
         return name
 
     def parameters(self) -> int:

@@ -3,6 +3,7 @@
 import contextlib
 from typing import Callable, ContextManager, Iterable, Optional, Sequence
 
+from bsrn_estimator.checkpoints import literal
 from bsrn_estimator.compat import SAVER_OPTIONS, tf
 from bsrn_estimator.platforms.options import RunOptions
 
@@ -46,7 +47,7 @@ class Platform:
     def run_config(self, options: RunOptions) -> "tf.estimator.RunConfig":
         """The run configuration of a plain Estimator; summaries and log lines are our hooks'."""
         return tf.estimator.RunConfig(
-            model_dir=options.model_dir,
+            model_dir=literal.folder(options.model_dir),
             tf_random_seed=options.seed,
             save_summary_steps=0,
             save_checkpoints_steps=options.save_checkpoints_steps,
@@ -62,7 +63,9 @@ class Platform:
     def saver_hook(self, options: RunOptions) -> Optional["tf.train.CheckpointSaverHook"]:
         """The hook that saves; None leaves it to the Estimator, which puts it before all others."""
         return tf.train.CheckpointSaverHook(
-            options.model_dir, save_steps=options.save_checkpoints_steps, **SAVER_OPTIONS
+            literal.folder(options.model_dir),
+            save_steps=options.save_checkpoints_steps,
+            **SAVER_OPTIONS,
         )
 
     def evaluation_estimator(self, model_fn, options: RunOptions) -> "tf.estimator.Estimator":

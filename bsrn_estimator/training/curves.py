@@ -8,6 +8,7 @@ from typing import Any, Callable, Dict, Optional
 
 import numpy as np
 
+from bsrn_estimator.checkpoints import literal
 from bsrn_estimator.compat import TF2, tf
 from bsrn_estimator.training import model_fn
 from bsrn_estimator.training.mark import Mark
@@ -48,7 +49,7 @@ class CurvesHook(tf.train.SessionRunHook):
     def begin(self) -> None:
         self._fetches = model_fn.training_tensors()
         if self._model_dir:
-            self._writer = tf.summary.FileWriterCache.get(self._model_dir)
+            self._writer = tf.summary.FileWriterCache.get(literal.folder(self._model_dir))
 
     def after_create_session(self, session, _coordinator) -> None:
         step = int(session.run(tf.train.get_global_step()))

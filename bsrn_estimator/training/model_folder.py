@@ -7,6 +7,7 @@ from typing import Any, Dict, List
 from bsrn_estimator import files
 from bsrn_estimator.checkpoints import config_file
 from bsrn_estimator.checkpoints.config_file import Config
+from bsrn_estimator.data import manifest
 from bsrn_estimator.errors import UserError
 
 LOCK_NAME = ".lock"
@@ -35,6 +36,11 @@ class RunFolder:
         self._lock: Any = None  # the file, once entered
 
     def __enter__(self) -> "RunFolder":
+        if os.path.exists(os.path.join(self.path, manifest.FILE_NAME)):
+            raise UserError(
+                "--model_dir=%s is a folder of records; name another folder for what training "
+                "writes" % self.path
+            )
         files.make_folder(self.path, "--model_dir=%s" % self.path)
         try:
             self._lock = open(os.path.join(self.path, LOCK_NAME), "a+")

@@ -32,6 +32,10 @@ class TrainingOptions(Settings):
         kind=int,
         least=0,
     )
+    partial_checkpoint: bool = setting(
+        False,
+        "with --checkpoint in a new run: takes the weights that fit, says which start afresh",
+    )
     evaluation_steps: int = setting(
         10000,
         "steps between evaluations; a multiple of --save_checkpoints_steps",
@@ -70,6 +74,11 @@ class TrainingOptions(Settings):
     )
 
     def _rules(self) -> Iterator[Tuple[bool, str]]:
+        yield (
+            not (self.partial_checkpoint and self.initial_step is not None),
+            "--partial_checkpoint takes weights alone, without Adam's state; leave --initial_step "
+            "out",
+        )
         yield (
             self.rollback_rate > 0,
             "--rollback_rate must be above 0, not %g" % self.rollback_rate,

@@ -50,6 +50,7 @@ class Reading:
             self.config.network.scales,
             self.config.recipe,
             start_step=step * self.platform.batches_per_step + skipped_batches,
+            batches_per_step=self.platform.batches_per_step,
             rank=self.platform.rank,
             rank_size=self.platform.rank_size,
             with_keys=with_keys,

@@ -5,7 +5,6 @@ from typing import Callable, Optional
 
 from bsrn_estimator.checkpoints import files as checkpoint_files
 from bsrn_estimator.checkpoints.config_file import Config
-from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.interruption import Interrupted, Interruption, this_command
 from bsrn_estimator.platforms.base import Platform
@@ -76,7 +75,7 @@ class _Attempt:
         if not checkpoint_files.adopt_newest_whole(run.model_dir):
             _refuse_damaged(run.model_dir)
         self.rollbacks = Rollbacks.load(run.model_dir)
-        fresh = tf.train.latest_checkpoint(run.model_dir) is None
+        fresh = checkpoint_files.adopted(run.model_dir) is None
         first = options.initial_step or 0
         self._start = first if fresh else checkpoint_files.newest_step(run.model_dir)
 
@@ -88,7 +87,7 @@ class _Attempt:
         try:
             if self._start >= options.train_steps:
                 print("%s is at step %d already; nothing to train" % (run.model_dir, self._start))
-                newest = tf.train.latest_checkpoint(run.model_dir)
+                newest = checkpoint_files.adopted(run.model_dir)
                 if evaluate and newest:
                     evaluate(newest, self._start, breaks_off)
             else:

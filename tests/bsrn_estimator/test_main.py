@@ -62,7 +62,7 @@ def test_trains_evaluates_and_keeps_what_it_promises(runs):
     assert status == 0, errors
     assert "step 9 of 9" in output
     assert output.count("difference") == 2  # evaluations at step 8 and at the end
-    metrics = json.loads((whole / "evaluation" / "step-9" / "metrics.json").read_text())
+    metrics = json.loads((whole / "evaluation" / "step-9" / "test" / "metrics.json").read_text())
     assert sorted(metrics["scales"]) == ["2", "3", "4"]
     assert set(metrics["scales"]["3"]["images"]) == {"picture0", "picture1"}
     best = json.loads((whole / "best" / "best.json").read_text())
@@ -83,7 +83,7 @@ def test_curves_have_every_step_once(runs):
             assert sorted(found[tag]) == list(range(1, 10)), tag
             assert all(len(values) == 1 for values in found[tag].values())
         assert "speed/patches_per_second" in found
-    evaluated = curves(runs[0] / "eval")
+    evaluated = curves(runs[0] / "eval_test")
     assert {step for step in evaluated["psnr_y/x3"]} == {8, 9}
     assert "bicubic_ssim_y/x4" in evaluated
 
@@ -108,7 +108,7 @@ def test_evaluate_alone(root, data, runs):
     status, output, errors = command(root, arguments + extra)
     assert status == 0, errors
     assert "recursion_02" in output and "ensemble" in output
-    folder = runs[0] / "evaluation" / "step-9"
+    folder = runs[0] / "evaluation" / "step-9" / "test-shave4-x2-x4"
     metrics = json.loads((folder / "metrics.json").read_text())
     assert sorted(metrics["scales"]) == ["2", "4"]
     for output_name in ("ensemble", "recursion_02", "recursion_04"):

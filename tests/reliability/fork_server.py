@@ -9,6 +9,7 @@ It reads a line of JSON from the standard input for each command, {"program", "a
 answers with the process id, and when the process has ended with its status, as os.waitpid has it.
 """
 
+import ctypes
 import json
 import os
 import signal
@@ -17,11 +18,16 @@ import sys
 from bsrn_estimator import main
 from data_tools import to_tfrecord
 
+# PR_SET_PDEATHSIG of Linux.
+_ON_DEATH_OF_PARENT = 1
+
 PROGRAMS = {"main": main.run, "to_tfrecord": to_tfrecord.run}
 
 
 def child(program: str, arguments, log: str) -> None:
     """Becomes the command; does not return."""
+    # A test run that is killed leaves no command behind.
+    ctypes.CDLL(None).prctl(_ON_DEATH_OF_PARENT, signal.SIGKILL)
     os.setsid()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler if number == 2 else signal.SIG_DFL)

@@ -80,7 +80,7 @@ def test_training(commands, flags, tmp_path, kills, record_property):
     for tag in ("loss/total", "loss/recursion_01", "loss/recursion_02", "learning_rate"):
         assert sorted(found[tag]) == list(range(1, steps + 1))
         assert found[tag] == expected[tag], tag
-    evaluated, expected = (curves(folder / "eval") for folder in (broken, whole))
+    evaluated, expected = (curves(folder / "eval_test") for folder in (broken, whole))
     assert evaluated["psnr_y/x2"] == expected["psnr_y/x2"]
     best = [json.loads((folder / "best" / "best.json").read_text()) for folder in (whole, broken)]
     assert best[0] == best[1]
@@ -130,7 +130,7 @@ def test_evaluation(commands, flags, tmp_path, kills):
     arguments += model + ["--mode=evaluate", "--save_pictures"]
     done = commands.run("main", *arguments)
     assert done.status == 0, done
-    path = tmp_path / "model" / "evaluation" / "step-1" / "metrics.json"
+    path = tmp_path / "model" / "evaluation" / "step-1" / "test" / "metrics.json"
     expected = json.loads(path.read_text())
     path.unlink()
     random_numbers = random.Random(5)

@@ -177,7 +177,7 @@ def test_trains_for_real_and_prints_the_final_lines(root, tmp_path):
         "Final SSIM x2",
     ]
     values = [float(line.split(" : ")[1]) for line in last]
-    metrics = tmp_path / "out" / "evaluation" / "step-4" / "metrics.json"
+    metrics = tmp_path / "out" / "evaluation" / "step-4" / "test" / "metrics.json"
     assert values[2] == pytest.approx(
         json.loads(metrics.read_text())["scales"]["2"]["psnr_y"], abs=1e-4
     )

@@ -11,7 +11,8 @@ from typing import Callable, Dict, Tuple
 
 import numpy as np
 
-from bsrn_estimator.compat import from_generator, python_function, tf
+from bsrn_estimator.checkpoints import literal
+from bsrn_estimator.compat import from_generator, python_function, tf, without_autotuning
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.pictures.tiling import OVERLAP, tiles_of
 
@@ -124,7 +125,7 @@ class _Worker:
     def _predict(self, estimator, checkpoint: str) -> None:
         try:
             predictions = estimator.predict(
-                self._read, checkpoint_path=checkpoint, yield_single_examples=False
+                self._read, checkpoint_path=literal.prefix(checkpoint), yield_single_examples=False
             )
             for prediction in predictions:
                 self._results.put(prediction)
@@ -134,7 +135,8 @@ class _Worker:
     def _read(self) -> "tf.data.Dataset":
         # Nothing reads ahead: a session that fails could not end while a tile is waited for. As no
         # step follows that the device could take over, all of it stays on the host.
-        return from_generator(self._waiting_tiles, {"lr": tf.TensorSpec(self._shape, tf.float32)})
+        signature = {"lr": tf.TensorSpec(self._shape, tf.float32)}
+        return without_autotuning(from_generator(self._waiting_tiles, signature))
 
     def _waiting_tiles(self):
         while True:

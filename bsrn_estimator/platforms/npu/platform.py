@@ -8,7 +8,8 @@ import functools
 import logging
 from typing import ContextManager, Iterable, Optional
 
-from bsrn_estimator.checkpoints import contents
+from bsrn_estimator.checkpoints import contents, literal
+from bsrn_estimator.checkpoints import files as checkpoint_files
 from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.platforms.base import Platform
@@ -82,7 +83,7 @@ class NpuPlatform(Platform):
             )
         arguments = self._options.run_config_arguments(self._accepts)
         config = self._run_config_class(
-            model_dir=options.model_dir,
+            model_dir=literal.folder(options.model_dir),
             tf_random_seed=options.seed,
             save_summary_steps=0,
             save_checkpoints_steps=options.save_checkpoints_steps if self.rank == 0 else 0,
@@ -93,7 +94,7 @@ class NpuPlatform(Platform):
             session_config=super().session_config(options),
             **arguments,
         )
-        return self._estimator_class(model_fn=model_fn, model_dir=options.model_dir, config=config)
+        return self._estimator_class(model_fn=model_fn, model_dir=config.model_dir, config=config)
 
     def saver_hook(self, options: RunOptions) -> None:
         """None: the NPUEstimator has a saver of its own."""
@@ -138,12 +139,12 @@ class NpuPlatform(Platform):
         session_config.use_per_session_threads = True
         session_config.inter_op_parallelism_threads = 4
         config = self._run_config_class(
-            model_dir=options.model_dir,
+            model_dir=literal.folder(options.model_dir),
             save_checkpoints_steps=0,
             session_config=session_config,
             **plain.run_config_arguments(self._accepts),
         )
-        return self._estimator_class(model_fn=model_fn, model_dir=options.model_dir, config=config)
+        return self._estimator_class(model_fn=model_fn, model_dir=config.model_dir, config=config)
 
     def session_config(self, options: RunOptions) -> "tf.ConfigProto":
         config = super().session_config(options)
@@ -215,10 +216,10 @@ class _EarlySlots:
 
 def _check_checkpoint(model_dir: str, dynamic: bool) -> None:
     """Refuses to begin dynamic loss scaling in a run that has checkpoints without its state."""
-    newest = tf.train.latest_checkpoint(model_dir)
+    newest = checkpoint_files.adopted(model_dir)
     if not (newest and dynamic):
         return
-    if "loss_scale" not in dict(tf.train.list_variables(newest)):
+    if not literal.reader(newest).has_tensor("loss_scale"):
         raise UserError(
             "%s was trained without --loss_scale=dynamic, whose state its checkpoints lack; go on "
             "with the loss scale it had, or name another --model_dir with --checkpoint=%s"

@@ -46,3 +46,40 @@ def test_a_network_without_a_figure_is_never_the_best(tmp_path):
     metrics = _metrics(10, 30.0, None)
     assert not best.keep_if_best(str(tmp_path), checkpoint, metrics, Config())
     assert not (tmp_path / "best").exists()
+
+
+def _of_set(records, step, psnr, shave=2):
+    more = {"data_set": "set " + records, "records": records, "shaves": {"2": shave}}
+    return dict(_metrics(step, psnr), **more)
+
+
+def test_the_best_by_one_evaluation_is_not_compared_with_that_by_another(tmp_path, capsys):
+    def keep(step, metrics):
+        return best.keep_if_best(str(tmp_path), _checkpoint(tmp_path, step), metrics, Config())
+
+    def record(folder="best"):
+        return json.loads((tmp_path / folder / "best.json").read_text())
+
+    assert keep(10, _of_set("easy", 10, 50.0))
+    assert keep(20, _of_set("hard", 20, 30.0))
+    assert (record()["global_step"], record()["records"]) == (20, "hard")
+    assert "chosen by another evaluation (set easy)" in capsys.readouterr().out
+    (aside,) = tmp_path.glob("best-*")
+    assert record(aside.name)["global_step"] == 10 and (aside / "model.ckpt-10.index").exists()
+    assert not keep(30, _of_set("hard", 30, 29.0))
+    # Back to the easy set: the best of it is known.
+    assert not keep(40, _of_set("easy", 40, 49.0))
+    assert (record()["global_step"], record()["mean_psnr_y"]) == (10, 50.0)
+    assert keep(50, _of_set("easy", 50, 51.0)) and record()["mean_psnr_y"] == 51.0
+    # Another border is another evaluation too.
+    assert keep(60, _of_set("easy", 60, 12.0, shave=4)) and record()["shaves"] == {"2": 4}
+
+
+def test_a_kill_between_the_renamings_loses_nothing(tmp_path):
+    config = Config()
+    assert best.keep_if_best(str(tmp_path), _checkpoint(tmp_path, 10), _metrics(10, 30.0), config)
+    (tmp_path / "best").rename(tmp_path / "best.former")
+    metrics = _metrics(20, 29.0)
+    assert not best.keep_if_best(str(tmp_path), _checkpoint(tmp_path, 20), metrics, config)
+    assert json.loads((tmp_path / "best" / "best.json").read_text())["global_step"] == 10
+    assert not (tmp_path / "best.former").exists()

@@ -1,11 +1,13 @@
 """Which checkpoint is meant, and which are whole."""
 
 import os
+import shutil
 
 import hypothesis
 import pytest
 from hypothesis import strategies as st
 
+from bsrn_estimator.checkpoints import contents
 from bsrn_estimator.checkpoints import files as checkpoint_files
 from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import UserError
@@ -94,3 +96,59 @@ def test_estimator_is_made_to_go_on_from_the_newest_whole(tmp_path):
     names = [os.path.basename(path) for path in state.all_model_checkpoint_paths]
     assert names == ["model.ckpt-10", "model.ckpt-20"]
     assert state.model_checkpoint_path == str(tmp_path / "model.ckpt-20")
+
+
+def test_a_file_that_cannot_be_opened_is_not_called_damaged(tmp_path):
+    """What is not read says nothing of what it holds: no older one is taken in its place."""
+    checkpoints.copy(SINGLE.checkpoint, tmp_path / "model.ckpt-10")
+    newer = checkpoints.copy(SINGLE.checkpoint, tmp_path / "model.ckpt-20")
+    os.remove(newer + checkpoints.DATA)
+    os.mkdir(newer + checkpoints.DATA)
+    with pytest.raises(UserError, match="ckpt-20.data.* cannot be read .*; make it readable"):
+        checkpoint_files.resolve(str(tmp_path))
+
+
+def test_what_is_missing_is_named(tmp_path, capsys):
+    prefix = checkpoints.copy(SINGLE.checkpoint, tmp_path / "model.ckpt-20")
+    shutil.copyfile(prefix + checkpoints.DATA, prefix + ".data-00001-of-00003")
+    assert checkpoint_files.damage(prefix) == "model.ckpt-20.data-00000-of-00003 is missing"
+    os.remove(prefix + ".index")
+    assert checkpoint_files.damage(prefix) == "model.ckpt-20.index is missing"
+
+
+def test_a_checkpoint_that_a_run_removes_meanwhile_is_not_mentioned(tmp_path, monkeypatch, capsys):
+    older = checkpoints.copy(SINGLE.checkpoint, tmp_path / "model.ckpt-10")
+    listed = checkpoint_files.checkpoints_in(str(tmp_path)) + [str(tmp_path / "model.ckpt-5")]
+    monkeypatch.setattr(checkpoint_files, "checkpoints_in", lambda _: listed[::-1])
+    assert checkpoint_files.newest_whole(str(tmp_path)) == older
+    assert capsys.readouterr().err == ""
+
+
+def test_a_checkpoint_that_is_removed_while_it_is_read_is_chosen_again(tmp_path):
+    checkpoints.copy(SINGLE.checkpoint, tmp_path / "model.ckpt-10")
+    tried = []
+
+    def use(prefix):
+        tried.append(os.path.basename(prefix))
+        if len(tried) == 1:
+            # Rotation, just before it is read.
+            os.remove(prefix + ".index")
+            os.remove(prefix + checkpoints.DATA)
+            checkpoints.copy(SINGLE.checkpoint, tmp_path / "model.ckpt-20")
+        return contents.describe(prefix).parameters
+
+    assert checkpoint_files.with_newest(str(tmp_path), use) == 6867
+    assert tried == ["model.ckpt-10", "model.ckpt-20"]
+
+
+def test_a_failure_that_has_another_cause_is_not_tried_again(tmp_path):
+    checkpoints.copy(SINGLE.checkpoint, tmp_path / "model.ckpt-10")
+    tried = []
+
+    def use(prefix):
+        tried.append(prefix)
+        raise UserError("no")
+
+    with pytest.raises(UserError, match="no"):
+        checkpoint_files.with_newest(str(tmp_path), use)
+    assert len(tried) == 1

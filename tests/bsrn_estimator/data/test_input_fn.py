@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from bsrn_estimator import failures
-from bsrn_estimator.compat import tf
+from bsrn_estimator.compat import TF2, tf
 from bsrn_estimator.config import Recipe
 from bsrn_estimator.data import input_fn, sampling
 from bsrn_estimator.data.reader import CorruptRecords
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.pictures.imresize import enlarge
-from tests.support import tiles
+from tests.support import tiles, tiny
 
 PATCH = 5
 
@@ -371,3 +371,45 @@ def test_data_that_cannot_serve_is_refused_before_any_work(data_dir, evaluation_
         input_fn.evaluation_input_fn(data_dir, (2,))
     with pytest.raises(UserError, match="no manifest.json"):
         input_fn.evaluation_input_fn(data_dir + "_", (2,))
+
+
+def test_nothing_is_tuned_behind_the_code(data_dir, tmp_path):
+    """The end of a session waits for what tunes, which sleeps longer the longer it runs."""
+    pictures = tiny.write_records(tmp_path / "test", "evaluation", [(20, 24)], scales=(2,))
+    recipe = config().recipe
+    for read in (
+        input_fn.training_input_fn(data_dir, (2, 3), recipe),
+        input_fn.evaluation_input_fn(pictures, (2,)),
+        input_fn.synthetic_input_fn((2, 3), recipe),
+    ):
+        with tf.Graph().as_default():
+            options = read().options()
+        tuning = options.autotune.enabled if TF2 else options.experimental_optimization.autotune
+        assert tuning is False
+
+
+@pytest.mark.parametrize("start", [0, 1, 4, 7])
+def test_the_replicas_of_a_step_train_one_scale(data_dir, start):
+    settings = config(scales=(2, 3, 4))
+    whole = training(data_dir, 14, settings, batches_per_step=2)
+    scales = [int(features["scale"]) for features, _ in whole]
+    assert (
+        scales[0::2]
+        == scales[1::2]
+        == [
+            sampling.scale_of_step(settings.recipe.seed, step, settings.scales) for step in range(7)
+        ]
+    )
+    assert len(set(scales)) == 3
+    later = training(data_dir, 14 - start, settings, batches_per_step=2, start_step=start)
+    for (features, labels), (expected, truth) in zip(later, whole[start:]):
+        np.testing.assert_array_equal(features["lr"], expected["lr"])
+        np.testing.assert_array_equal(labels["hr"], truth["hr"])
+    # Each scale's batches are those of its own stream, in order.
+    alone = {
+        scale: training(data_dir, scales.count(scale), config(scales=(scale,))) for scale in (2, 3)
+    }
+    for scale, batches in alone.items():
+        own = [features for features, _ in whole if features["scale"] == scale]
+        for features, (expected, _) in zip(own, batches):
+            np.testing.assert_array_equal(features["lr"], expected["lr"])

@@ -1,7 +1,5 @@
 """What tests of several files of this room evaluate."""
 
-import json
-
 import pytest
 
 from bsrn_estimator.compat import tf
@@ -30,7 +28,6 @@ def whole(checkpoint, tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
     options = support.Asked(
         folder,
-        data_set="blocks",
         single_outputs=True,
         save_pictures=True,
         uiqm=True,
@@ -44,7 +41,6 @@ def whole(checkpoint, tmp_path_factory):
     # A picture that equals its bicubic at x2: a PSNR that is not finite.
     examples[3][0]["bicubic_x2"] = examples[3][1]["hr"][:30, :36]
     returned = support.evaluate(checkpoint, examples, options, folder)
-    path = folder / "evaluation" / ("step-%d" % support.STEP) / "metrics.json"
-    content = json.loads(path.read_text(encoding="utf-8"))
-    assert content == options.taken[-1] == report.load(str(path))
-    return folder, examples, returned, content
+    (content,) = options.taken
+    path = report.save(dict(content, data_set="blocks"), str(folder / support.FOLDER))
+    return folder, examples, returned, report.load(path)

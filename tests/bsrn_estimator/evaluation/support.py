@@ -13,6 +13,7 @@ from bsrn_estimator.pictures import decoding, imresize
 
 CONFIG = Bsrn(scales=(2, 3), conv_features=3, state_features=2, recursions=4, recursion_frequency=2)
 STEP = 70
+FOLDER = "evaluation/step-%d/blocks" % STEP
 
 
 def example(name, height, width, seed, scales=CONFIG.scales):
@@ -44,7 +45,7 @@ class Asked:
         self.options = EvaluationOptions(**values)
         self.taken = []
         self.destination = Destination(
-            directory=str(folder / "evaluation"),
+            folder=str(folder / FOLDER),
             summary_dir=str(folder / "eval"),
             take=self.taken.append,
             **named,
@@ -75,7 +76,7 @@ FILES = dict(zip(NAMES, ["plain", "___up_and away", "s p\u00e4ce", "UP", "up_"])
 
 
 def saved(folder, output, scale, name):
-    path = folder / ("evaluation/step-%d/pictures" % STEP) / output / ("x%d" % scale)
+    path = folder / FOLDER / "pictures" / output / ("x%d" % scale)
     return decoding.read_rgb(path / (FILES[name] + ".png"))
 
 

@@ -34,41 +34,97 @@ class ReplicasOnCpu(gpu.GpuPlatform):
 
 def _weights(model_dir):
     reader = tf.train.load_checkpoint(str(model_dir))
-    names = contents.describe(tf.train.latest_checkpoint(str(model_dir))).weights
-    return {name: reader.get_tensor(name) for name in names}
+    description = contents.describe(tf.train.latest_checkpoint(str(model_dir)))
+    names = [description.trained(name) for name in description.weights]
+    return {name: reader.get_tensor(name) for name in description.weights + names}
 
 
-def test_two_replicas_take_the_step_of_one_with_both_batches(tmp_path):
-    data = tiny.write_records(tmp_path / "data", "training", [(61, 50), (37, 75)], scales=(2, 3))
-    small = dict(
-        scales=(2, 3),
-        conv_features=5,
-        state_features=3,
-        recursions=2,
-        patch_size=7,
-        scale_schedule="joint",
-        clip_norm=0,
-        learning_rate=1e-3,
-    )
+class Trainer:
+    """Trains small networks on the same data, on a platform each.
 
-    def train(name, platform, batch_size, steps, start=lambda: None):
-        config = tiny.config(batch_size=batch_size, **small)
-        run = RunOptions(model_dir=str(tmp_path / name))
+    Args:
+      folder: for data and model folders.
+      values: what is not the default of the recipe.
+    """
+
+    def __init__(self, folder, **values):
+        sizes = [(61, 50), (37, 75)]
+        self.data = tiny.write_records(folder / "data", "training", sizes, scales=(2, 3))
+        self.folder = folder
+        self.small = dict(
+            scales=(2, 3),
+            conv_features=5,
+            state_features=3,
+            recursions=1,
+            patch_size=7,
+            clip_norm=0,
+            learning_rate=1e-3,
+            **values,
+        )
+
+    def train(self, name, platform, batch_size, steps, start=lambda: None):
+        """Trains to `steps` in the folder `name`; returns all its variables but Adam's."""
+        config = tiny.config(batch_size=batch_size, **self.small)
+        run = RunOptions(model_dir=str(self.folder / name))
         build = functools.partial(model_fn.build, platform=platform, first_weights=start)
-        options = TrainingOptions(data_dir=data, train_steps=steps)
+        options = TrainingOptions(data_dir=self.data, train_steps=steps)
         assert training.train(config, platform, run, options, build) == 0
-        return _weights(tmp_path / name)
+        return _weights(self.folder / name)
 
-    first = train("first", Platform(), 6, steps=1)
-    start = restoring.initial_weights(
-        tf.train.latest_checkpoint(str(tmp_path / "first")), tiny.config(**small).network
-    )
-    one = train("one", Platform(), 6, steps=3, start=start)
-    two = train("two", ReplicasOnCpu(), 3, steps=3, start=start)
+    def start(self, name):
+        """First weights: those of the folder `name`."""
+        newest = tf.train.latest_checkpoint(str(self.folder / name))
+        return restoring.initial_weights(newest, tiny.config(**self.small).network)
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("schedule", ["joint", "random"])
+def test_two_replicas_take_the_step_of_one_with_both_batches(tmp_path, schedule):
+    trainer = Trainer(tmp_path, scale_schedule=schedule)
+    first = trainer.train("first", Platform(), 6, steps=1)
+    start = trainer.start("first")
+    one = trainer.train("one", Platform(), 6, steps=3, start=start)
+    two = trainer.train("two", ReplicasOnCpu(), 3, steps=3, start=start)
     for name in one:
         # Adam's first steps are as long as the rate where a gradient is all but zero.
         np.testing.assert_allclose(two[name], one[name], rtol=0, atol=1e-4, err_msg=name)
     assert any(np.abs(one[name] - first[name]).max() > 1e-3 for name in one)
+
+
+@pytest.mark.timeout(900)
+def test_replicas_go_on_as_if_they_had_not_stopped(tmp_path):
+    """The same data, and the averages of the weights where there are some."""
+    trainer = Trainer(tmp_path, scale_schedule="random", ema_decay=0.5 if TF2 else 0.0)
+    whole = trainer.train("whole", ReplicasOnCpu(), 3, steps=3)
+    trainer.train("parts", ReplicasOnCpu(), 3, steps=1)
+    parts = trainer.train("parts", ReplicasOnCpu(), 3, steps=3)
+    assert any("Average" in name for name in whole) == TF2
+    for name in whole:
+        np.testing.assert_allclose(parts[name], whole[name], rtol=0, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.skipif(not TF2, reason="TensorFlow 1.15 cannot average the weights of replicas")
+@pytest.mark.timeout(900)
+def test_the_average_of_replicas_is_that_of_one_device(tmp_path):
+    trainer = Trainer(tmp_path, scale_schedule="joint", ema_decay=0.5)
+    trainer.train("first", Platform(), 6, steps=1)
+    start = trainer.start("first")
+    one = trainer.train("one", Platform(), 6, steps=2, start=start)
+    two = trainer.train("two", ReplicasOnCpu(), 3, steps=2, start=start)
+    averages = [name for name in one if name.endswith("Average")]
+    assert averages
+    for name in averages:
+        np.testing.assert_allclose(two[name], one[name], rtol=0, atol=1e-4, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    "replicas, devices, schedule", [(1, ["/gpu:0"], "random"), (2, ["/gpu:0", "/gpu:1"], "joint")]
+)
+def test_devices_and_default_schedule(monkeypatch, replicas, devices, schedule):
+    monkeypatch.setattr(gpu, "available_gpus", lambda: 2)
+    platform = gpu.GpuPlatform(replicas)
+    assert (platform.devices(), platform.default_schedule) == (devices, schedule)
+    assert platform.batches_per_step == replicas
 
 
 def test_absent_gpus_are_named():

@@ -4,6 +4,13 @@ import os
 import subprocess
 import sys
 
+import numpy as np
+import pytest
+
+from bsrn_estimator.compat import tf
+from bsrn_estimator.training import optimization
+from tests.support import tiny
+
 # In a process of its own, for the devices of TensorFlow 2 are settled once for a process.
 _PROGRAM = """
 import sys
@@ -68,3 +75,19 @@ def test_replicas_with_one_batch_take_the_step_of_one_device(root, tmp_path):
     # Two steps of a gradient clipped to 5: 5 * (1 - 0.9**2), if both point the same way.
     moment = float(done.stdout.split(":")[-1])
     assert 0.9 < moment <= 0.951
+
+
+@pytest.mark.parametrize("epsilon", [1e-8, 0.5, 20.0])
+def test_the_first_step_is_that_of_adam_by_hand(epsilon):
+    """Of a loss whose gradient is 3: rate * sqrt(1 - b2) / (1 - b1) * m / (sqrt(v) + epsilon)."""
+    recipe = tiny.config(adam_epsilon=epsilon, learning_rate=0.1, clip_norm=0).recipe
+    with tf.Graph().as_default(), tf.Session() as session:
+        weight = tf.get_variable("net/weight", [], initializer=tf.zeros_initializer())
+        step = tf.train.get_or_create_global_step()
+        train_op, _ = optimization.train_op(3.0 * weight, recipe, "net/", step)
+        session.run(tf.global_variables_initializer())
+        session.run(train_op)
+        found = session.run(weight)
+    first, second = 0.1 * 3.0, 0.001 * 9.0
+    rate = 0.1 * np.sqrt(1 - 0.999) / (1 - 0.9)
+    assert found == pytest.approx(-rate * first / (np.sqrt(second) + epsilon), rel=1e-4)

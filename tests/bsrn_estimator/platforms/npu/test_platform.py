@@ -69,7 +69,7 @@ def test_trains_saves_resumes_evaluates_and_exports(build, install, train, data,
         assert line["given"]["enable_data_pre_proc"] is True
     # Evaluation made no session on the device: neither beside training, nor by itself.
     assert len(recorded()) == 2
-    metrics = os.path.join(model_dir, "evaluation", "step-%d", "metrics.json")
+    metrics = os.path.join(model_dir, "evaluation", "step-%d", "test", "metrics.json")
     assert os.path.exists(metrics % 2) and not os.path.exists(metrics % 4)
     assert command(["--mode=evaluate", "--model_dir=" + model_dir] + data) == 0
     with open(metrics % 4) as file:
