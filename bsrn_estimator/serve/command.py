@@ -63,7 +63,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--cors", "ORIGIN", "", _origin, "site whose pages may ask, https://example.org, or *")
     add("--grace", "SECONDS", 30, _positive, "time for what runs when SIGTERM comes")
-    add("--tile", "PIXELS", None, _whole, "side of a tile in LR pixels; without it, by scale")
+    add(
+        "--tile",
+        "PIXELS",
+        None,
+        _whole,
+        "largest tile, side of a square in LR pixels; without it, by scale",
+    )
     add("--overlap", "PIXELS", tiling.OVERLAP, int, "context around a tile, in LR pixels")
     return parser
 
