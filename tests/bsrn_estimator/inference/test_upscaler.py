@@ -127,7 +127,7 @@ def test_refusals(network, whole):
         OutputChoice("best")
     with pytest.raises(UserError, match="larger than 24"):
         with Upscaler(network, tile=20) as upscaler:
-            upscaler.upscale(_picture(30, 9), 2)
+            upscaler.upscale(_picture(30, 19), 2)
 
 
 def test_conversion_rounds_and_clips():
