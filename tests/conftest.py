@@ -25,11 +25,12 @@ class _OwnDeprecations(logging.Filter):
     """Raises where TensorFlow logs that a call of this project is deprecated; drops the rest.
 
     What nothing else does in graph mode is known: tf.estimator, freezing the graph of a session,
-    and giving a variable a value without an operation of its own.
+    loading a SavedModel into one, and giving a variable a value without an operation of its own.
     """
 
     known = re.compile(
         r"\(from tensorflow_estimator\.|convert_variables_to_constants |Variable\.load "
+        r"|load \(from tensorflow\.python\.saved_model\.loader_impl\)"
     )
 
     def filter(self, record: logging.LogRecord) -> bool:

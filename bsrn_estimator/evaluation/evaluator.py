@@ -1,6 +1,5 @@
 """Evaluates a checkpoint on whole pictures: every scale in one go, a table, metrics.json."""
 
-import functools
 import os
 from typing import Any, Dict, List, Optional, Sequence
 
@@ -13,6 +12,7 @@ from bsrn_estimator.evaluation import model_fn as evaluation
 from bsrn_estimator.evaluation import report
 from bsrn_estimator.evaluation.options import Destination, EvaluationOptions
 from bsrn_estimator.networks.base import Network
+from bsrn_estimator.networks.precision import FLOAT32, scope
 from bsrn_estimator.platforms.base import Platform
 from bsrn_estimator.platforms.options import RunOptions
 
@@ -28,6 +28,7 @@ class Evaluator:
       run: how the run is carried out; its model folder takes the results.
       options: the records, the protocol, and what to write.
       scales: the scales to evaluate; by default all that the network has.
+      precision: in which the network is computed, see `networks.precision`; metrics.json says it.
 
     Raises:
       UserError: the records cannot serve the scales.
@@ -40,7 +41,9 @@ class Evaluator:
         run: RunOptions,
         options: EvaluationOptions,
         scales: Optional[Sequence[int]] = None,
+        precision: str = FLOAT32,
     ) -> None:
+        self._precision = precision
         self._network, self._platform, self._run, self._options = network, platform, run, options
         self._scales = tuple(scales or network.scales)
         self._read = input_fn.evaluation_input_fn(options.eval_data_dir, self._scales)
@@ -71,7 +74,7 @@ class Evaluator:
         singles = self._options.single_outputs
         taken: List[Dict[str, Any]] = []
         with self._platform.evaluation_network(
-            functools.partial(self._network.results, singles=singles),
+            self._results,
             self._network.result_names(singles),
             self._run,
             checkpoint,
@@ -98,11 +101,16 @@ class Evaluator:
         print("\n%s\n" % report.table(taken[-1]), flush=True)
         return taken[-1]
 
+    def _results(self, lr: Any, scale: int) -> Dict[str, Any]:
+        with scope(self._precision):
+            return self._network.results(lr, scale, self._options.single_outputs)
+
     def _destination(self, taken: List[Dict[str, Any]]) -> Destination:
         return Destination(
             directory=os.path.join(self._run.model_dir, "evaluation"),
             summary_dir=os.path.join(self._run.model_dir, "eval"),
             data_set=self._manifest.dataset,
+            precision=self._precision,
             pictures=self._manifest.records,
             take=taken.append,
         )

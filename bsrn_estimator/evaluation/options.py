@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any, Callable, Dict, Optional
 
+from bsrn_estimator.networks.precision import FLOAT32
 from bsrn_estimator.settings import EVALUATION, Settings, setting
 
 
@@ -47,6 +48,7 @@ class Destination:
       summary_dir: the folder of the Estimator's evaluation events, MODEL_DIR/eval, which takes
         the pictures for TensorBoard; None for none.
       data_set: name of the data, for metrics.json and the table.
+      precision: in which the network is computed, for metrics.json.
       pictures: how many the data hold, for the time left; 0 where that is not known.
       summary_pictures: how many pictures TensorBoard gets, from the first on.
       take: called with the metrics.json of an evaluation that was carried to its end.
@@ -55,6 +57,7 @@ class Destination:
     directory: Optional[str] = None
     summary_dir: Optional[str] = None
     data_set: str = ""
+    precision: str = FLOAT32
     pictures: int = 0
     summary_pictures: int = 3
     take: Callable[[Dict[str, Any]], None] = _nothing

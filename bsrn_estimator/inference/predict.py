@@ -24,6 +24,7 @@ from bsrn_estimator.evaluation import metrics, report
 from bsrn_estimator.export import exported
 from bsrn_estimator.inference.options import PredictOptions
 from bsrn_estimator.inference.upscaler import Upscaler
+from bsrn_estimator.networks.precision import FLOAT32
 from bsrn_estimator.pictures import files as picture_files
 from bsrn_estimator.pictures.decoding import picture_size, read_rgb
 from bsrn_estimator.pictures.files import PictureFile
@@ -35,17 +36,18 @@ RECORD_KEY = "bsrn_estimator"
 BICUBIC = "bicubic"
 
 
-def run(options: PredictOptions, session_config: Any = None) -> int:
+def run(options: PredictOptions, session_config: Any = None, precision: str = FLOAT32) -> int:
     """Upscales the pictures; returns 0, or 1 where some were skipped.
 
     Args:
       options: what to do.
       session_config: a tf.ConfigProto with the devices and threads to use; None for all.
+      precision: in which the network is computed, see `networks.precision`.
 
     Raises:
       UserError: nothing can be done: no picture, no network, no such scale.
     """
-    network = find_network(options, session_config)
+    network = find_network(options, session_config, precision)
     scales = _scales_of(network, options)
     files = picture_files.find(options.input, options.output_dir)
     file_tools.make_folder(options.output_dir, "--output_dir=%s" % printable(options.output_dir))
@@ -57,19 +59,21 @@ def run(options: PredictOptions, session_config: Any = None) -> int:
         options.self_ensemble,
         scales,
     )
-    print("network: %s" % network.name, flush=True)
+    print("network: %s, computed in %s" % (network.name, network.precision), flush=True)
     with upscaler:
-        job = _Job(options, network.identity(), network.step, upscaler, scales)
+        job = _Job(options, network, upscaler, scales)
         job.run(files)
     return job.finish()
 
 
-def find_network(options: PredictOptions, session_config: Any = None) -> UsableNetwork:
+def find_network(
+    options: PredictOptions, session_config: Any = None, precision: str = FLOAT32
+) -> UsableNetwork:
     """The network of a checkpoint or of an exported model."""
     named = options.checkpoint
     if named and named != PRETRAINED and exported.is_export(named):
-        return exported.ExportedNetwork(named, session_config)
-    return trained.find(named, options.model_dir, options.given, session_config)
+        return exported.ExportedNetwork(named, session_config, precision)
+    return trained.find(named, options.model_dir, options.given, session_config, precision)
 
 
 def _scales_of(network, options: PredictOptions) -> Tuple[int, ...]:
@@ -85,9 +89,12 @@ def _scales_of(network, options: PredictOptions) -> Tuple[int, ...]:
 class _Job:
     """The pictures of one command, one after the other."""
 
-    def __init__(self, options, identity: str, step: int, upscaler: Upscaler, scales) -> None:
+    def __init__(
+        self, options: PredictOptions, network: UsableNetwork, upscaler: Upscaler, scales
+    ) -> None:
         self._options, self._upscaler, self._scales = options, upscaler, scales
-        self._identity, self._step = identity, step
+        self._identity, self._step = network.identity(), network.step
+        self._precision = network.precision
         self._made = self._found = 0
         self._failed: List[str] = []
         self._bar: Any = None  # while `run` runs
@@ -95,7 +102,8 @@ class _Job:
         shaves = {scale: scale if shave is None else shave for scale in scales}
         self._shaves = shaves
         result = upscaler.names[0]
-        self._report = report.Report(os.path.basename(options.hr_dir or ""), shaves, result)
+        data_set = os.path.basename(options.hr_dir or "")
+        self._report = report.Report(data_set, shaves, result, network.precision)
         self._compared = 0
 
     def run(self, files: List[PictureFile]) -> None:
@@ -160,6 +168,7 @@ class _Job:
         """What decides the result, but for the scale."""
         return {
             "network": self._identity,
+            "precision": self._precision,
             "output": self._options.output,
             "first_output": self._options.first_output,
             "self_ensemble": self._options.self_ensemble,
