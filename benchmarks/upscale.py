@@ -104,7 +104,7 @@ class RandomNetwork(trained.UsableNetwork):
 
     def tile(self, scale: int) -> int:
         """As that of a trained network."""
-        return Bsrn.tile
+        return Bsrn().tile
 
     def identity(self) -> str:
         """Nobody asks."""

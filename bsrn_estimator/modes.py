@@ -89,7 +89,11 @@ def _evaluate_checkpoint(checkpoint: str) -> int:
     scales = flags.chosen_scales() or network.scales
     require(scales, network.scales, "the network of %s" % checkpoint)
     options = EvaluationOptions.from_flags(FLAGS)
-    evaluator = Evaluator(network, choose(FLAGS), _run_options(results), options, scales)
+    platform = choose(FLAGS)
+    precision = platform.precision_of_pictures(bool(FLAGS.mixed_precision))
+    print("network: %s, computed in %s" % (checkpoint, precision), flush=True)
+    run = _run_options(results)
+    evaluator = Evaluator(network, platform, run, options, scales, precision)
     evaluator.evaluate(checkpoint)
     return 0
 
@@ -98,7 +102,8 @@ def _predict() -> int:
     """Upscales picture files, on Ascend on the host."""
     options = PredictOptions.from_flags(FLAGS, **_network_to_use())
     platform = CpuPlatform() if FLAGS.use_npu else choose(FLAGS)
-    return predict.run(options, platform.session_config(_run_options(FLAGS.model_dir)))
+    precision = platform.precision_of_pictures(FLAGS.mixed_precision)
+    return predict.run(options, platform.session_config(_run_options(FLAGS.model_dir)), precision)
 
 
 def _export() -> int:

@@ -11,6 +11,7 @@ from bsrn_estimator.checkpoints import files as checkpoint_files
 from bsrn_estimator.compat import tf
 from bsrn_estimator.networks.base import Network
 from bsrn_estimator.networks.choice import OutputChoice
+from bsrn_estimator.networks.precision import FLOAT32, scope
 
 
 class UsableNetwork(abc.ABC):
@@ -21,12 +22,14 @@ class UsableNetwork(abc.ABC):
       fixed_shape: height and width of the LR pictures that it takes; None where they are free.
       step: the global step of its checkpoint; 0 where it has none.
       name: what to call it in messages.
+      precision: in which it is computed, see `networks.precision`.
     """
 
     scales: Tuple[int, ...]
     fixed_shape: Optional[Tuple[int, int]] = None
     step: int
     name: str
+    precision: str = FLOAT32
 
     @abc.abstractmethod
     def tile(self, scale: int) -> int:
@@ -67,12 +70,17 @@ class TrainedNetwork(UsableNetwork):
       prefix: path of the checkpoint without its endings.
       network: the network that it holds.
       session_config: options of its sessions; see `new_session`.
+      precision: in which `open` computes it.
     """
 
     def __init__(
-        self, prefix: str, network: Network, session_config: Optional[tf.ConfigProto] = None
+        self,
+        prefix: str,
+        network: Network,
+        session_config: Optional[tf.ConfigProto] = None,
+        precision: str = FLOAT32,
     ) -> None:
-        self.prefix, self.network = prefix, network
+        self.prefix, self.network, self.precision = prefix, network, precision
         self._session_config = session_config
         self.scales = network.scales
         self.step = contents.describe(prefix).global_step or 0
@@ -100,7 +108,8 @@ class TrainedNetwork(UsableNetwork):
         names = self.network.picture_names(choice)
         with tf.Graph().as_default():
             lr = tf.placeholder(tf.float32, [1, None, None, 3], "lr")
-            made = {scale: self.network.pictures(lr, scale, choice) for scale in scales}
+            with scope(self.precision):
+                made = {scale: self.network.pictures(lr, scale, choice) for scale in scales}
             session = self.session()
 
         def run(picture, scale):
@@ -128,6 +137,7 @@ def find(
     model_dir: Optional[str] = None,
     given: Optional[Mapping[str, Any]] = None,
     session_config: Optional[tf.ConfigProto] = None,
+    precision: str = FLOAT32,
 ) -> TrainedNetwork:
     """The network that the user means.
 
@@ -137,6 +147,7 @@ def find(
         that comes with the project is taken.
       given: see `contents.network_of`.
       session_config: options of its sessions; see `new_session`.
+      precision: in which it is computed.
 
     Raises:
       UserError: there is no checkpoint, or it cannot be used.
@@ -145,4 +156,4 @@ def find(
         trained_here = model_dir if model_dir and os.path.isdir(model_dir) else None
         checkpoint = trained_here or PRETRAINED
     prefix = checkpoint_files.resolve(checkpoint)
-    return TrainedNetwork(prefix, contents.network_of(prefix, given), session_config)
+    return TrainedNetwork(prefix, contents.network_of(prefix, given), session_config, precision)

@@ -6,7 +6,7 @@ The elements of training are a pure function of (seed, position), whatever the n
 
 import functools
 import os
-from typing import Callable, Dict, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -166,7 +166,7 @@ def synthetic_input_fn(
         return dataset if with_keys else dataset.map(_without_key)
 
     def input_fn() -> tf.data.Dataset:
-        schedule: Callable = _joint if recipe.scale_schedule == "joint" else _random
+        schedule: Any = _joint if recipe.scale_schedule == "joint" else _random
         return without_autotuning(schedule(batches, scales, recipe.seed, 0).prefetch(2))
 
     return input_fn

@@ -1,6 +1,5 @@
 """Evaluates a checkpoint on whole pictures: every scale in one go, a table, metrics.json."""
 
-import functools
 import os
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
@@ -15,6 +14,7 @@ from bsrn_estimator.evaluation import report
 from bsrn_estimator.evaluation.filing import Cabinet, Subject
 from bsrn_estimator.evaluation.options import Destination, EvaluationOptions
 from bsrn_estimator.networks.base import Network
+from bsrn_estimator.networks.precision import FLOAT32, scope
 from bsrn_estimator.platforms.base import Platform
 from bsrn_estimator.platforms.options import RunOptions
 
@@ -30,6 +30,7 @@ class Evaluator:
       run: how the run is carried out; its model folder takes the results.
       options: the records, the protocol, and what to write.
       scales: the scales to evaluate; by default all that the network has.
+      precision: in which the network is computed, see `networks.precision`; metrics.json says it.
 
     Raises:
       UserError: the records cannot serve the scales.
@@ -42,13 +43,15 @@ class Evaluator:
         run: RunOptions,
         options: EvaluationOptions,
         scales: Optional[Sequence[int]] = None,
+        precision: str = FLOAT32,
     ) -> None:
+        self._precision = precision
         self._network, self._platform, self._run, self._options = network, platform, run, options
         self._scales = tuple(scales or network.scales)
         self._read = input_fn.evaluation_input_fn(options.eval_data_dir, self._scales)
         self._manifest = Manifest.load_alone(options.eval_data_dir)
         every = set(self._scales) == set(network.scales)
-        self._subject = Subject.of(self._manifest, options, self._scales, every)
+        self._subject = Subject.of(self._manifest, options, self._scales, every, precision)
         self._cabinet = Cabinet(run.model_dir, self._subject)
 
     def recorded(self, checkpoint: str) -> Optional[Dict[str, Any]]:
@@ -86,7 +89,9 @@ class Evaluator:
             # TensorBoard then forgets what an earlier evaluation of this step has written.
             writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START), step)
         os.makedirs(folder, exist_ok=True)
-        destination = Destination(folder, curves, self._manifest.records, take=taken.append)
+        destination = Destination(
+            folder, curves, self._precision, self._manifest.records, take=taken.append
+        )
         self._measure(checkpoint, name, destination, hooks)
         if not taken:
             raise UserError("no evaluation was carried to its end")
@@ -118,7 +123,7 @@ class Evaluator:
         scaffold = restoring.reading_scaffold(checkpoint, self._network)
         singles = self._options.single_outputs
         with self._platform.evaluation_network(
-            functools.partial(self._network.results, singles=singles),
+            self._results,
             self._network.result_names(singles),
             self._run,
             checkpoint,
@@ -144,3 +149,7 @@ class Evaluator:
             )
 
         return model_fn
+
+    def _results(self, lr: Any, scale: int) -> Dict[str, Any]:
+        with scope(self._precision):
+            return self._network.results(lr, scale, self._options.single_outputs)

@@ -17,6 +17,7 @@ from bsrn_estimator.data.manifest import Manifest
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.evaluation import comparison, metrics, report
 from bsrn_estimator.evaluation.options import EvaluationOptions
+from bsrn_estimator.networks.precision import FLOAT32
 
 _STEPS = "step-*"
 _DIGITS = 8
@@ -32,6 +33,7 @@ class Subject:
       shaves: (scale, pixels left out on each side) of each scale, ascending.
       own_shave: the `--shave` of the user; None for that of the field.
       all_scales: whether they are all scales of the network.
+      precision: in which the network is computed.
     """
 
     data_set: str
@@ -39,10 +41,16 @@ class Subject:
     shaves: Tuple[Tuple[int, int], ...]
     own_shave: Optional[int] = None
     all_scales: bool = True
+    precision: str = FLOAT32
 
     @classmethod
     def of(
-        cls, manifest: Manifest, options: EvaluationOptions, scales: Sequence[int], every: bool
+        cls,
+        manifest: Manifest,
+        options: EvaluationOptions,
+        scales: Sequence[int],
+        every: bool,
+        precision: str = FLOAT32,
     ) -> "Subject":
         """The subject of an evaluation.
 
@@ -51,11 +59,12 @@ class Subject:
           options: the protocol.
           scales: the scales that are measured.
           every: whether they are all of the network's.
+          precision: in which the network is computed.
         """
         name = os.path.basename(os.path.abspath(options.eval_data_dir)) or manifest.dataset
         shards = [(shard.records, shard.crc32c) for shard in manifest.shards]
         shaves = tuple((scale, options.shave_of(scale)) for scale in sorted(scales))
-        return cls(name, _digest(shards), shaves, options.shave, every)
+        return cls(name, _digest(shards), shaves, options.shave, every, precision)
 
     @property
     def name(self) -> str:
@@ -65,6 +74,8 @@ class Subject:
             parts.append("shave%d" % self.own_shave)
         if not self.all_scales:
             parts += ["x%d" % scale for scale, _ in self.shaves]
+        if self.precision != FLOAT32:
+            parts.append(self.precision)
         # Nor what begins a pattern, as TensorBoard looks for curves by them.
         return re.sub(r"[\[\]]", "_", comparison.safe_name("-".join(parts)))
 
@@ -74,12 +85,15 @@ class Subject:
             "data_set": self.data_set,
             "records": self.records,
             "shaves": {str(scale): shave for scale, shave in self.shaves},
+            "precision": self.precision,
         }
 
     def is_of(self, content: Dict[str, Any]) -> bool:
         """Whether figures, as `to_dict` marks them, are of this subject; the name may differ."""
         mine = self.to_dict()
-        return all(content.get(key) == mine[key] for key in ("records", "shaves"))
+        # Before there was another one, it was not written.
+        theirs = dict({"precision": FLOAT32}, **content)
+        return all(theirs.get(key) == mine[key] for key in ("records", "shaves", "precision"))
 
 
 class Cabinet:

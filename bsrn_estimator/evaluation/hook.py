@@ -115,7 +115,7 @@ class EvaluationHook(tf.train.SessionRunHook):
         destination = self._destination
         shaves = {scale: self._options.shave_of(scale) for scale in self._pictures}
         result = _result(next(iter(self._pictures.values())))
-        self._report = report.Report("", shaves, result)
+        self._report = report.Report("", shaves, result, destination.precision)
         self._fetches["step"] = tf.train.get_global_step()
         self._summaries_left = destination.summary_pictures if destination.summary_dir else 0
         self._file_names = set()

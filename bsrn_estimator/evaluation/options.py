@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any, Callable, Dict, Optional
 
+from bsrn_estimator.networks.precision import FLOAT32
 from bsrn_estimator.settings import EVALUATION, Settings, setting
 
 
@@ -46,6 +47,7 @@ class Destination:
       folder: where pictures go, in a folder of their own; None writes none.
       summary_dir: the folder of the Estimator's evaluation events, MODEL_DIR/eval_SET, which takes
         the pictures for TensorBoard; None for none.
+      precision: in which the network is computed, for metrics.json.
       pictures: how many the data hold, for the time left; 0 where that is not known.
       summary_pictures: how many pictures TensorBoard gets, from the first on.
       take: called with the figures of an evaluation that was carried to its end, as
@@ -54,6 +56,7 @@ class Destination:
 
     folder: Optional[str] = None
     summary_dir: Optional[str] = None
+    precision: str = FLOAT32
     pictures: int = 0
     summary_pictures: int = 3
     take: Callable[[Dict[str, Any]], None] = _nothing

@@ -7,6 +7,7 @@ from typing import Any, Dict, List, Optional
 from bsrn_estimator import files
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.evaluation import metrics
+from bsrn_estimator.networks.precision import FLOAT32
 
 FILE_NAME = "metrics.json"
 BICUBIC_PSNR_Y, BICUBIC_SSIM_Y = "bicubic_psnr_y", "bicubic_ssim_y"
@@ -20,10 +21,13 @@ class Report:
       data_set: what was evaluated, for the reader of metrics.json.
       shaves: the pixels left out on each side, for each scale.
       result: the name of the output that is the network's result.
+      precision: in which the network is computed.
     """
 
-    def __init__(self, data_set: str, shaves: Dict[int, int], result: str) -> None:
-        self._result = result
+    def __init__(
+        self, data_set: str, shaves: Dict[int, int], result: str, precision: str = FLOAT32
+    ) -> None:
+        self._result, self._precision = result, precision
         self._data_set = data_set
         self._shaves = shaves
         self._names = set()
@@ -71,6 +75,7 @@ class Report:
             "global_step": global_step,
             "data_set": self._data_set,
             "result": self._result,
+            "precision": self._precision,
             "pictures": len(self._names),
             "protocol": "8-bit RGB, HR cropped to the result, shaved; Y of BT.601 (studio range, "
             "not rounded); SSIM 11x11 Gaussian, sigma 1.5, valid windows; mean over pictures",

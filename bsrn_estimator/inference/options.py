@@ -36,7 +36,11 @@ class PredictOptions(UseOptions):
     )
     shave: Optional[int] = setting(None, kind=int, flag=None)
     tile: Optional[int] = setting(
-        None, "side of a tile in LR pixels", kind=int, least=1, shown="what keeps memory under 1 GB"
+        None,
+        "largest tile, as the side of a square in LR pixels",
+        kind=int,
+        least=1,
+        shown="what keeps memory under 1 GB",
     )
     tile_overlap: int = setting(OVERLAP, "context around what a tile keeps, in LR pixels", least=0)
     max_pixels: int = setting(

@@ -28,6 +28,7 @@ from bsrn_estimator.inference.ground_truth import GroundTruth
 from bsrn_estimator.inference.options import PredictOptions
 from bsrn_estimator.inference.targets import BICUBIC, Source, Target, Targets, crc32
 from bsrn_estimator.inference.upscaler import Upscaler
+from bsrn_estimator.networks.precision import FLOAT32
 from bsrn_estimator.pictures import files as picture_files
 from bsrn_estimator.pictures import results
 from bsrn_estimator.pictures.decoding import picture_size
@@ -42,18 +43,19 @@ from bsrn_estimator.pictures.picture import (
 from bsrn_estimator.progress import progress
 
 
-def run(options: PredictOptions, session_config: Any = None) -> int:
+def run(options: PredictOptions, session_config: Any = None, precision: str = FLOAT32) -> int:
     """Upscales the pictures; returns 0, or 1 where some were skipped.
 
     Args:
       options: what to do.
       session_config: a tf.ConfigProto with the devices and threads to use; None for all.
+      precision: in which the network is computed, see `networks.precision`.
 
     Raises:
       UserError: nothing can be done: no picture, no network, no such scale.
       RunFailed: the disk takes no more; what was finished stays.
     """
-    network = find_network(options, session_config)
+    network = find_network(options, session_config, precision)
     scales = _scales_of(network, options)
     found = picture_files.find(
         options.input, options.output_dir, options.follow_links, options.from_results
@@ -67,9 +69,9 @@ def run(options: PredictOptions, session_config: Any = None) -> int:
         options.self_ensemble,
         scales,
     )
-    print("network: %s" % network.name, flush=True)
+    print("network: %s, computed in %s" % (network.name, network.precision), flush=True)
     with upscaler:
-        job = _Job(options, network.identity(), upscaler, scales, found.files)
+        job = _Job(options, network, upscaler, scales, found.files)
         for sentence in found.unreadable:
             job.skip(sentence)
         try:
@@ -87,12 +89,14 @@ def run(options: PredictOptions, session_config: Any = None) -> int:
         raise RunFailed(full) from None
 
 
-def find_network(options: PredictOptions, session_config: Any = None) -> UsableNetwork:
+def find_network(
+    options: PredictOptions, session_config: Any = None, precision: str = FLOAT32
+) -> UsableNetwork:
     """The network of a checkpoint or of an exported model."""
     named = options.checkpoint
     if named and named != PRETRAINED and exported.is_export(named):
-        return exported.ExportedNetwork(named, session_config)
-    return trained.find(named, options.model_dir, options.given, session_config)
+        return exported.ExportedNetwork(named, session_config, precision)
+    return trained.find(named, options.model_dir, options.given, session_config, precision)
 
 
 def _scales_of(network, options: PredictOptions) -> Tuple[int, ...]:
@@ -115,14 +119,14 @@ class _Job:
     def __init__(
         self,
         options: PredictOptions,
-        identity: str,
+        network: UsableNetwork,
         upscaler: Upscaler,
         scales: Sequence[int],
         files: Sequence[PictureFile],
     ) -> None:
         self._options, self._upscaler, self._scales = options, upscaler, scales
         self._files = files
-        self._targets = Targets(options, files, identity, upscaler)
+        self._targets = Targets(options, files, network, upscaler)
         self._made: Set[str] = set()
         self._replaced: Set[str] = set()
         self._found: Set[str] = set()
@@ -135,7 +139,10 @@ class _Job:
         shave = options.shave
         self._shaves = {scale: scale if shave is None else shave for scale in scales}
         self._report = report.Report(
-            os.path.basename(options.hr_dir or ""), self._shaves, upscaler.names[0]
+            os.path.basename(options.hr_dir or ""),
+            self._shaves,
+            upscaler.names[0],
+            network.precision,
         )
         self._compared = 0
 

@@ -5,6 +5,7 @@ import unicodedata
 import zlib
 from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 
+from bsrn_estimator.checkpoints.trained import UsableNetwork
 from bsrn_estimator.errors import UserError, printable
 from bsrn_estimator.inference.options import PredictOptions
 from bsrn_estimator.inference.upscaler import Upscaler
@@ -51,7 +52,7 @@ class Targets:
     Args:
       options: what is asked for.
       files: all pictures of the command.
-      identity: a digest of the network.
+      network: what makes them, with its weights.
       upscaler: what makes the results.
     """
 
@@ -59,10 +60,11 @@ class Targets:
         self,
         options: PredictOptions,
         files: Sequence[PictureFile],
-        identity: str,
+        network: UsableNetwork,
         upscaler: Upscaler,
     ) -> None:
-        self._options, self._identity, self._upscaler = options, identity, upscaler
+        self._options, self._upscaler = options, upscaler
+        self._network = {"network": network.identity(), "precision": network.precision}
         self.form = results.ResultFormat(options.output_format, options.quality)
         relatives = [file.relative for file in files]
         self._names = dict(zip(relatives, names.result_names(relatives, self.form.ending)))
@@ -97,7 +99,7 @@ class Targets:
         }
         if kind != BICUBIC:
             record.update(
-                network=self._identity,
+                self._network,
                 first_output=self._options.first_output,
                 self_ensemble=self._options.self_ensemble,
                 tiles=self._upscaler.layout(source.size[0], source.size[1], scale),

@@ -9,7 +9,7 @@ from bsrn_estimator.checkpoints.trained import UsableNetwork
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.networks.choice import OutputChoice
 from bsrn_estimator.pictures.picture import to_uint8
-from bsrn_estimator.pictures.tiling import OVERLAP, Tile, lengthened, margins, tiles_of
+from bsrn_estimator.pictures.tiling import OVERLAP, Tile, cover, lengthened, margins, tiles_of
 from bsrn_estimator.scales import require
 
 
@@ -37,7 +37,8 @@ class Upscaler:
     Args:
       network: the network and its weights.
       choice: the outputs wanted; by default the network's result.
-      tile: height and width of a tile in LR pixels; None takes what keeps memory under 1 GB.
+      tile: a tile has no more LR pixels than a square of this side; None takes what keeps memory
+        under 1 GB.
       overlap: context around what a tile keeps, in LR pixels.
       self_ensemble: takes the mean over the eight flips and rotations of each tile, which takes
         eight times as long.
@@ -92,10 +93,9 @@ class Upscaler:
                     "the picture of %d x %d pixels is smaller than the %d x %d that this exported "
                     "model takes; export one with a free shape" % ((height, width) + self._fixed)
                 )
-            size = self._fixed
-        else:
-            size = 2 * (self._tile or max(self._network_tile(scale), 4 * self._overlap),)
-        return tiles_of(rows, columns, size, self._overlap)
+            return tiles_of(rows, columns, self._fixed, self._overlap)
+        side = self._tile or max(self._network_tile(scale), 4 * self._overlap)
+        return cover(rows, columns, side, self._overlap)
 
     def tiles(self, height: int, width: int, scale: int) -> int:
         """How many tiles a picture of this size takes."""

@@ -27,7 +27,6 @@ class Network(Settings, abc.ABC):
       family: what the command line and configurations call it.
       scope: what the names of its weights begin with.
       result: the name of the picture that is the network's result, among `result_names`.
-      tile: side of a tile in LR pixels that keeps the memory of `pictures` under 1 GB.
       untold: the fields that no shape in a checkpoint tells, and that a user may have to give.
 
     Raises:
@@ -37,7 +36,6 @@ class Network(Settings, abc.ABC):
     family: ClassVar[str] = ""
     scope: ClassVar[str] = "generator/"
     result: ClassVar[str] = ""
-    tile: ClassVar[int] = 0
     untold: ClassVar[Tuple[str, ...]] = ()
 
     scales: Tuple[int, ...] = setting(
@@ -117,6 +115,11 @@ class Network(Settings, abc.ABC):
         Raises:
           UserError: the network has no such output.
         """
+
+    @property
+    @abc.abstractmethod
+    def tile(self) -> int:
+        """Side of a square tile in LR pixels that keeps the memory of `pictures` under 1 GB."""
 
     @abc.abstractmethod
     def exported(self, lr: Any, scale: int, choice: OutputChoice) -> Any:

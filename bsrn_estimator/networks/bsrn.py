@@ -23,9 +23,6 @@ class Bsrn(BsrnFields):
 
     family: ClassVar[str] = "bsrn"
     result: ClassVar[str] = "ensemble"
-    # Features and state of a recursion stand at a time, some 2 kB a pixel; neither those of all
-    # outputs nor HR features of the whole tile do, see `bands`.
-    tile: ClassVar[int] = 208
     untold: ClassVar[Tuple[str, ...]] = ("recursions", "recursion_frequency")
 
     def loss(
@@ -79,6 +76,15 @@ class Bsrn(BsrnFields):
 
         self.picture_names(choice)
         return bands.pictures(lr, scale, self, choice)
+
+    @property
+    def tile(self) -> int:
+        """208 for the 128 channels of the full network, and as many values for others.
+
+        Features and state of a recursion stand at a time, some 2 kB a pixel in the full network;
+        neither those of all outputs nor HR features of the whole tile do, see `bands`.
+        """
+        return int(208 * (128 / (self.conv_features + self.state_features)) ** 0.5)
 
     def exported(self, lr: Any, scale: int, choice: OutputChoice) -> Any:
         """The ensemble with one last convolution, or the last output; see `Network.exported`."""

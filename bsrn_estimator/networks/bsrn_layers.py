@@ -205,6 +205,7 @@ def ensemble_of(trunk_features: Sequence, scale: int, network: BsrnFields, first
             with tf.control_dependencies([total]):
                 features = tf.identity(features)
         part, factor = _nearly_upscaled(features, scale)
+        part = tf.cast(part, tf.float32)
         total = part if total is None else part + decay * total
         weights = 1.0 + decay * weights
     return picture(tf.depth_to_space(total, factor), scale, network, divisor=weights)

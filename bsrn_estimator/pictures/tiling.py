@@ -2,7 +2,8 @@
 
 A window never reaches over the picture's border: where the network pads with zeros, the untiled
 network does the same. Inside the picture a window carries `overlap` pixels of context on each
-side, which are computed and thrown away. All windows of a large picture have the same shape.
+side, which are computed and thrown away. All windows of a large picture have the same shape; where
+it is free, `shape_for` chooses the one that computes the fewest pixels.
 """
 
 from typing import List, NamedTuple, Tuple
@@ -15,9 +16,6 @@ from bsrn_estimator.errors import UserError
 # but what lies far away weighs nothing: `benchmarks/upscale.py` measures the least overlap that
 # keeps the tiled result within one grey level of the untiled one.
 OVERLAP = 12
-# Height and width of a tile in LR pixels. Features and state of a recursion stand at a time, some
-# 2 kB a pixel; neither those of all outputs nor HR features of the whole tile do, see `bands`.
-TILE = 208
 # Networks in an export have their HR features at once, so this many HR pixels decide the memory.
 EXPORTED_TILE_HR_PIXELS = 448
 
@@ -63,6 +61,52 @@ class Window(NamedTuple):
         return slice(scale * self.keep, scale * self.keep_stop)
 
 
+def shape_for(height: int, width: int, side: int, overlap: int) -> Tuple[int, int]:
+    """The shape of tiles that cover a picture with the fewest pixels computed.
+
+    The last window along an axis is pushed back until it ends with the picture, so tiles of any one
+    shape compute up to half as much again as the picture; those that divide it waste their margins
+    alone. `graph.shape_for` is the same in an export.
+
+    Args:
+      height: of the picture, in LR pixels.
+      width: likewise.
+      side: no tile has more pixels than a square of this side.
+      overlap: see `windows`.
+
+    Returns:
+      Height and width of a tile; those of the picture where it needs no other.
+
+    Raises:
+      UserError: several tiles are needed, and a square of `side` is not longer than its margins.
+    """
+    if height * width <= side**2:
+        return height, width
+    _require_longer(side, overlap)
+    rows = np.arange(1, height + 1, dtype=np.int64)
+    high = _equal_length(height, rows, overlap)
+    most = side**2 // high
+    columns = 1 + np.maximum(0, -((most - width) // np.maximum(most - 2 * overlap, 1)))
+    wide = _equal_length(width, columns, overlap)
+    possible = (rows == 1) | (high > 2 * overlap)
+    possible &= (columns == 1) | (most > 2 * overlap)
+    best = np.where(possible, rows * high * columns * wide, np.iinfo(np.int64).max).argmin()
+    return int(high[best]), int(wide[best])
+
+
+def _equal_length(size: int, count: np.ndarray, overlap: int) -> np.ndarray:
+    """The length of `count` windows of one length that cover an axis, margins between them."""
+    return -(-(size + 2 * overlap * (count - 1)) // count)
+
+
+def _require_longer(tile: int, overlap: int) -> None:
+    if overlap < 0 or tile <= 2 * overlap:
+        raise UserError(
+            "a tile of %d pixels leaves nothing between two margins of %d; make --tile larger "
+            "than %d" % (tile, overlap, 2 * overlap)
+        )
+
+
 def windows(size: int, tile: int, overlap: int) -> List[Window]:
     """Windows along one axis; what they keep is disjoint, in order, and covers the axis.
 
@@ -76,11 +120,7 @@ def windows(size: int, tile: int, overlap: int) -> List[Window]:
     """
     if size <= tile:
         return [Window(0, size, 0, size)]
-    if overlap < 0 or tile <= 2 * overlap:
-        raise UserError(
-            "a tile of %d pixels leaves nothing between two margins of %d; make --tile larger "
-            "than %d" % (tile, overlap, 2 * overlap)
-        )
+    _require_longer(tile, overlap)
     found, keep, start = [], 0, 0
     while keep < size:
         start = min(keep - overlap if keep else 0, size - tile)
@@ -129,3 +169,23 @@ def tiles_of(height: int, width: int, size: Tuple[int, int], overlap: int) -> Li
     """
     columns = windows(width, size[1], overlap)
     return [Tile(rows, along) for rows in windows(height, size[0], overlap) for along in columns]
+
+
+def cover(height: int, width: int, side: int, overlap: int) -> List[Tile]:
+    """The tiles of a picture in the shape that `shape_for` chooses, row by row.
+
+    Args:
+      height: of the picture, in LR pixels.
+      width: likewise.
+      side: no tile has more pixels than a square of this side.
+      overlap: see `windows`.
+
+    Raises:
+      UserError: see `shape_for`.
+    """
+    return tiles_of(height, width, shape_for(height, width, side, overlap), overlap)
+
+
+def work(tiles: List[Tile]) -> int:
+    """The LR pixels that tiles are computed from; those of their margins count each time."""
+    return sum(rows * columns for rows, columns in (tile.lr_shape for tile in tiles))

@@ -5,6 +5,8 @@ from typing import Callable, ContextManager, Iterable, Optional, Sequence
 
 from bsrn_estimator.checkpoints import literal
 from bsrn_estimator.compat import SAVER_OPTIONS, tf
+from bsrn_estimator.errors import UserError
+from bsrn_estimator.networks.precision import FLOAT32
 from bsrn_estimator.platforms.options import RunOptions
 
 
@@ -97,6 +99,22 @@ class Platform:
         """A context in which the network of a training step is built; it may hand out weights of
         another type than float32, in which the network then convolves."""
         return contextlib.nullcontext()
+
+    def precision_of_pictures(self, mixed: Optional[bool]) -> str:
+        """The precision in which a trained network is computed, one of `networks.precision`.
+
+        Args:
+          mixed: what the user wants; None for the faster one that this platform has.
+
+        Raises:
+          UserError: it cannot mix precisions.
+        """
+        if mixed:
+            raise UserError(
+                "--mixed_precision computes the pictures of a trained network on CPUs alone; leave "
+                "it out, or give --device=cpu"
+            )
+        return FLOAT32
 
     def loss_scope(self) -> ContextManager:
         """A context for what has to be computed in float32, where the platform mixes precisions."""

@@ -22,11 +22,20 @@ def choose(flags) -> Platform:
     from bsrn_estimator.platforms.cpu import CpuPlatform
     from bsrn_estimator.platforms.gpu import GpuPlatform, available_gpus
 
+    mixed = bool(devices.mixed_precision)
     if devices.device == "gpu" or (devices.device == "auto" and available_gpus()):
-        return GpuPlatform(devices.replicas, devices.mixed_precision)
+        return GpuPlatform(devices.replicas, mixed)
     if devices.replicas > 1:
         raise UserError(
             "--replicas is for GPUs, and TensorFlow sees none; leave it out, or check the driver "
             "and CUDA libraries"
         )
-    return CpuPlatform(devices.mixed_precision)
+    return CpuPlatform(mixed)
+
+
+def present() -> Platform:
+    """The platform of what TensorFlow sees on this machine, for who has no flags of devices."""
+    from bsrn_estimator.platforms.cpu import CpuPlatform
+    from bsrn_estimator.platforms.gpu import GpuPlatform, available_gpus
+
+    return GpuPlatform() if available_gpus() else CpuPlatform()

@@ -1,10 +1,10 @@
 """The CPU: everything that `Platform` does, with the GPUs out of sight."""
 
-import contextlib
-from typing import ContextManager
+from typing import ContextManager, Optional
 
 from bsrn_estimator.compat import TF2, tf
 from bsrn_estimator.errors import UserError
+from bsrn_estimator.networks import precision
 from bsrn_estimator.platforms.base import Platform
 from bsrn_estimator.platforms.options import RunOptions
 
@@ -24,6 +24,22 @@ def processor_flags() -> set:
     return set()
 
 
+def has_bfloat16() -> bool:
+    """Whether this TensorFlow and this processor compute products of bfloat16."""
+    return TF2 and bool(processor_flags() & _BFLOAT16_INSTRUCTIONS)
+
+
+def require_bfloat16() -> None:
+    """Raises UserError where `has_bfloat16` is false, and says what is missing."""
+    if not TF2:
+        raise UserError("--mixed_precision needs TensorFlow 2.21; set up with RUNTIME=tf2")
+    if not has_bfloat16():
+        raise UserError(
+            "--mixed_precision on a CPU needs one with bfloat16 instructions (AVX512-BF16 or "
+            "AMX), and this one has none; leave it out, or take a GPU"
+        )
+
+
 class CpuPlatform(Platform):
     """Trains on the cores of this machine.
 
@@ -36,14 +52,9 @@ class CpuPlatform(Platform):
     """
 
     def __init__(self, mixed_precision: bool = False) -> None:
-        if mixed_precision and not TF2:
-            raise UserError("--mixed_precision needs TensorFlow 2.21; set up with RUNTIME=tf2")
-        if mixed_precision and not processor_flags() & _BFLOAT16_INSTRUCTIONS:
-            raise UserError(
-                "--mixed_precision on a CPU needs one with bfloat16 instructions (AVX512-BF16 or "
-                "AMX), and this one has none; leave it out, or train on a GPU"
-            )
-        self._mixed_precision = mixed_precision
+        if mixed_precision:
+            require_bfloat16()
+        self._precision = precision.BFLOAT16 if mixed_precision else precision.FLOAT32
 
     def session_config(self, options: RunOptions) -> "tf.ConfigProto":
         config = super().session_config(options)
@@ -52,12 +63,12 @@ class CpuPlatform(Platform):
 
     def network_scope(self) -> ContextManager:
         """A context that hands out the weights of all convolutions but the last in bfloat16."""
-        if not self._mixed_precision:
-            return contextlib.nullcontext()
-        return tf.variable_scope(tf.get_variable_scope(), custom_getter=_in_bfloat16)
+        return precision.scope(self._precision)
 
-
-def _in_bfloat16(getter, name: str, *args, **kwargs):
-    variable = getter(name, *args, **kwargs)
-    # Eight significant bits hold each LR value less 127.5, but not the grey levels of a result.
-    return variable if "/last_conv/" in name else tf.cast(variable, tf.bfloat16)
+    def precision_of_pictures(self, mixed: Optional[bool]) -> str:
+        """bfloat16 where the processor has it, unless refused; see `Platform`."""
+        if mixed:
+            require_bfloat16()
+        elif mixed is None:
+            mixed = has_bfloat16()
+        return precision.BFLOAT16 if mixed else precision.FLOAT32

@@ -1,7 +1,7 @@
 """On which devices a run takes place, and how it is carried out there."""
 
 import dataclasses
-from typing import Iterator, Tuple
+from typing import Iterator, Optional, Tuple
 
 from bsrn_estimator.settings import EVALUATION, MODES, TRAINING, Settings, setting
 
@@ -26,10 +26,12 @@ class DeviceOptions(Settings):
     replicas: int = setting(
         1, "GPUs that train together, a batch each in every step", least=1, modes=TRAINING
     )
-    mixed_precision: bool = setting(
-        False,
-        "TensorFlow 2: convolutions in float16 on GPUs, in bfloat16 on CPUs that have it",
-        modes=TRAINING,
+    mixed_precision: Optional[bool] = setting(
+        None,
+        "TensorFlow 2: convolutions in bfloat16 on CPUs that have it, training on GPUs in float16",
+        kind=bool,
+        modes=_ON_DEVICES,
+        shown="off; predict: on where the CPU has it",
     )
 
     def _rules(self) -> Iterator[Tuple[bool, str]]:

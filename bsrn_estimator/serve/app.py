@@ -39,7 +39,7 @@ class Service:
           model: what to serve.
           name: its name in the paths of TensorFlow Serving's API.
           gate: the bounds.
-          tile_of: from a scale to the side of a tile in LR pixels.
+          tile_of: from a scale to the side of a square, in LR pixels, that no tile exceeds.
           overlap: context around what a tile keeps, in LR pixels.
           origin: the site whose scripts may ask, "*" or ""; see `headers`.
         """

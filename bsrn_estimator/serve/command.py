@@ -63,8 +63,26 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--cors", "ORIGIN", "", _origin, "site whose pages may ask, https://example.org, or *")
     add("--grace", "SECONDS", 30, _positive, "time for what runs when SIGTERM comes")
-    add("--tile", "PIXELS", None, _whole, "side of a tile in LR pixels; without it, by scale")
+    add(
+        "--tile",
+        "PIXELS",
+        None,
+        _whole,
+        "largest tile, side of a square in LR pixels; without it, by scale",
+    )
     add("--overlap", "PIXELS", tiling.OVERLAP, int, "context around a tile, in LR pixels")
+    parser.add_argument(
+        "--mixed_precision",
+        action="store_true",
+        default=None,
+        help="convolutions in bfloat16 (default: where the CPU has it)",
+    )
+    parser.add_argument(
+        "--nomixed_precision",
+        dest="mixed_precision",
+        action="store_false",
+        help="everything in float32",
+    )
     return parser
 
 
@@ -139,12 +157,14 @@ def _serve(flags) -> None:
     bound = server.bind(flags.host, flags.port)
     with bound:
         # After the address is had: these import TensorFlow, which takes seconds.
+        from bsrn_estimator.platforms.choice import present
         from bsrn_estimator.serve.app import Service
         from bsrn_estimator.serve.model import Model
 
+        precision = present().precision_of_pictures(flags.mixed_precision)
         with _exported(flags.model) as folder:
             shown = "--model=" + PRETRAINED if flags.model == PRETRAINED else ""
-            model = Model(folder, scales, flags.max_pixels, shown)
+            model = Model(folder, scales, flags.max_pixels, shown, precision)
         model.warm_up()
         asyncio.run(_run(flags, model, tile_of, bound, Service))
         model.close()
@@ -201,8 +221,8 @@ async def _run(flags, model, tile_of, bound, service) -> None:
         listed = ", ".join("x%d" % scale for scale in model.scales)
         shown = PRETRAINED if flags.model == PRETRAINED else model.folder
         print(
-            "serving %s (version %d, %s) at http://%s:%d/"
-            % (shown, model.version, listed, address, port),
+            "serving %s (version %d, %s, %s) at http://%s:%d/"
+            % (shown, model.version, listed, model.precision, address, port),
             flush=True,
         )
 

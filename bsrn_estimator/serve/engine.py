@@ -6,7 +6,7 @@ from typing import Callable, List
 
 import numpy as np
 
-from bsrn_estimator.pictures.tiling import tiles_of
+from bsrn_estimator.pictures.tiling import cover
 from bsrn_estimator.serve.model import Model
 from bsrn_estimator.serve.worker import Job, Worker
 
@@ -22,7 +22,7 @@ class Engine:
 
         Args:
           model: what to run.
-          tile_of: from a scale to the side of a tile in LR pixels.
+          tile_of: from a scale to the side of a square, in LR pixels, that no tile exceeds.
           overlap: context around what a tile keeps, in LR pixels.
           on_batch: see `worker.Worker`.
         """
@@ -49,8 +49,8 @@ class Engine:
     def job(self, lr: np.ndarray, scale: int, store) -> Job:
         """A picture cut into tiles, ready for `run`; see `worker.Job`."""
         height, width = lr.shape[:2]
-        size = 2 * (self._tile_of(scale),)
-        return Job(lr, scale, tiles_of(height, width, size, self._overlap), store)
+        tiles = cover(height, width, self._tile_of(scale), self._overlap)
+        return Job(lr, scale, tiles, store)
 
     async def run(self, jobs: List[Job]) -> List[np.ndarray]:
         """Results of `jobs`; leaving early takes them out of the line."""

@@ -10,6 +10,7 @@ from bsrn_estimator import files
 from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.export import about, exported, graph
+from bsrn_estimator.networks.precision import FLOAT32
 
 _RGB_NAME = re.compile(r"x(\d+)_rgb$")
 
@@ -36,6 +37,7 @@ class Model:
         the folder has none, else 1.
       info: what export.json says, or an empty dict.
       scales: the scales that are served, ascending.
+      precision: in which the network is computed.
       signatures: name to SignatureDef, of everything that the export holds.
     """
 
@@ -45,6 +47,7 @@ class Model:
         scales: Optional[Sequence[int]] = None,
         max_pixels: int = 2**24,
         name: str = "",
+        precision: str = FLOAT32,
     ):
         """Loads the export.
 
@@ -53,6 +56,7 @@ class Model:
           scales: serves these scales alone; None serves all that the export has.
           max_pixels: `decode` refuses larger pictures.
           name: what messages call it; by default the folder.
+          precision: in which it is computed, see `networks.precision`.
 
         Raises:
           UserError: this is not an export of this project, or lacks one of these scales.
@@ -69,7 +73,12 @@ class Model:
         self.info = self._read_info()
         self.version = self._version()
         self.scales = self._choose(scales)
-        self._runs = {scale: self._callable(scale) for scale in self.scales}
+        self.precision = precision
+        with self._session.graph.as_default():
+            tensors = exported.tensors_of(self._session, self.signatures, self.scales, precision)
+        self._runs = {
+            scale: self._session.make_callable(hr, [lr]) for scale, (lr, hr) in tensors.items()
+        }
         self._decode = self._session.make_callable(self._decoded, [self._encoded])
         self._encode = self._session.make_callable(self._png, [self._picture])
 
@@ -99,10 +108,6 @@ class Model:
                 % (_listed(missing), self._called, _listed(held))
             )
         return tuple(sorted(set(wanted))) if wanted else tuple(held)
-
-    def _callable(self, scale: int):
-        lr, hr = exported.tensors_of(self._session.graph, self.signatures, scale)
-        return self._session.make_callable(hr, [lr])
 
     def upscale(self, lr: np.ndarray, scale: int) -> np.ndarray:
         """The network's picture of `lr`.

@@ -11,7 +11,7 @@ from bsrn_estimator import flags, modes
 from bsrn_estimator.checkpoints import trained
 from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import UserError
-from bsrn_estimator.platforms.cpu import CpuPlatform
+from bsrn_estimator.platforms.cpu import CpuPlatform, has_bfloat16
 from tests.reliability.commands import assert_same_weights, curves
 from tests.support import in_process, refusals, tiny
 
@@ -111,6 +111,19 @@ def test_evaluate_alone(root, data, runs):
     folder = runs[0] / "evaluation" / "step-9" / "test-shave4-x2-x4"
     metrics = json.loads((folder / "metrics.json").read_text())
     assert sorted(metrics["scales"]) == ["2", "4"]
+    assert metrics["precision"] == "float32" and "computed in float32" in output
+    mixed = arguments + ["--mixed_precision", "--model_dir=%s" % (runs[0] / "mixed")]
+    mixed += ["--checkpoint=%s" % runs[0]]
+    status, output, errors = command(root, mixed)
+    if not has_bfloat16():
+        assert status == 2 and "--mixed_precision" in errors
+        return
+    assert status == 0, errors
+    found = json.loads((runs[0] / "mixed/evaluation/step-9/metrics.json").read_text())
+    assert found["precision"] == "bfloat16" and "computed in bfloat16" in output
+    for scale in ("2", "4"):
+        exact = json.loads((folder / "metrics.json").read_text())["scales"][scale]["psnr_y"]
+        assert 0 < abs(found["scales"][scale]["psnr_y"] - exact) < 0.1
     for output_name in ("ensemble", "recursion_02", "recursion_04"):
         assert (folder / "pictures" / output_name / "x4" / "picture1.png").exists()
 

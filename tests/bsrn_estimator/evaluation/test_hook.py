@@ -24,6 +24,7 @@ def test_metrics_json_has_the_form_of_the_design(whole):
         "global_step",
         "data_set",
         "result",
+        "precision",
         "pictures",
         "protocol",
         "scales",

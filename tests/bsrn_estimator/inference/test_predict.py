@@ -11,13 +11,18 @@ import pytest
 from PIL import Image
 
 from bsrn_estimator.checkpoints import trained
+from bsrn_estimator.compat import TF2
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.evaluation import metrics
 from bsrn_estimator.inference import predict
 from bsrn_estimator.inference.options import PredictOptions
 from bsrn_estimator.inference.upscaler import Upscaler
+from bsrn_estimator.networks.precision import BFLOAT16, FLOAT32
+from bsrn_estimator.pictures import results
 from bsrn_estimator.pictures.imresize import enlarge, shrink
 from bsrn_estimator.pictures.picture import to_uint8
+from bsrn_estimator.platforms.cpu import has_bfloat16
+from tests.support import in_process
 from tests.support.golden import Golden
 
 
@@ -119,6 +124,42 @@ def test_what_is_finished_is_not_made_again(options, tmp_path, capsys):
     assert written(first_output=1)
     # Not half of a picture counts as finished.
     assert not any(name.endswith(".incomplete") for name in os.listdir(str(tmp_path / "out/x4")))
+
+
+@pytest.mark.skipif(not TF2, reason="TensorFlow 1.15 has no such convolutions on a CPU")
+def test_another_precision_is_another_result(options, tmp_path, capsys):
+    _save(tmp_path / "in" / "a.png", _noise(25, 17, 3))
+    made = []
+    for precision in (FLOAT32, BFLOAT16, BFLOAT16):
+        assert predict.run(options(), precision=precision) == 0
+        made.append(_load(tmp_path / "out" / "x4" / "a.png").astype(int))
+        assert capsys.readouterr().out.splitlines()[0].endswith("computed in " + precision)
+    assert 0 < np.abs(made[1] - made[0]).max() <= 8
+    np.testing.assert_array_equal(made[1], made[2])
+    record = results.record_of(str(tmp_path / "out" / "x4" / "a.png"))
+    assert record["precision"] == BFLOAT16
+
+
+def test_precision_is_chosen_by_the_flag_and_the_processor(golden, tmp_path, capsys):
+    """By itself where there is one, and refused in a sentence where there is none."""
+    _save(tmp_path / "in" / "a.png", _noise(5, 7, 3))
+    common = ["--mode=predict", "--device=cpu", "--checkpoint=" + golden.checkpoint]
+    common += ["--recursions=4", "--recursion_frequency=2", "--input=%s" % (tmp_path / "in")]
+    best = BFLOAT16 if has_bfloat16() else FLOAT32
+    try:
+        for flags, precision in (([], best), (["--nomixed_precision"], FLOAT32)):
+            assert in_process.run(common + ["--output_dir=%s" % (tmp_path / "out")] + flags) == 0
+            assert "computed in %s\n" % precision in capsys.readouterr().out
+        asked = common + ["--output_dir=%s" % (tmp_path / "asked"), "--mixed_precision"]
+        assert in_process.run(asked) == (0 if has_bfloat16() else 2)
+    finally:
+        in_process.reset()
+    said = capsys.readouterr()
+    if has_bfloat16():
+        assert "computed in bfloat16" in said.out
+    else:
+        assert ("bfloat16 instructions" if TF2 else "needs TensorFlow 2.21") in said.err
+        assert not (tmp_path / "asked").exists()
 
 
 def test_a_file_of_somebody_else_is_left_alone(options, tmp_path, capsys):

@@ -7,6 +7,7 @@ import pytest
 
 from bsrn_estimator.compat import TF2, tf
 from bsrn_estimator.networks import bands, bsrn_layers
+from bsrn_estimator.networks.bsrn import Bsrn
 from tests.support.golden import FORWARD_BOUND, Golden
 
 
@@ -68,3 +69,10 @@ def test_static_shape(golden):
     with tf.Graph().as_default():
         lr = tf.zeros([2, 5, 7, 3])
         assert bands.ensemble(lr, 3, golden.network).shape.as_list() == [2, 15, 21, 3]
+
+
+def test_tiles_hold_as_many_values_whatever_the_features():
+    for features, state in ((64, 64), (32, 32), (32, 0), (7, 2)):
+        network = Bsrn(conv_features=features, state_features=state)
+        values = network.tile**2 * (features + state)
+        assert 0.97 < values / (208**2 * 128) <= 1

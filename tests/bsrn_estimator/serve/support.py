@@ -109,19 +109,24 @@ def same(left: np.ndarray, right: np.ndarray) -> bool:
 
 
 class Server:
-    """A server process on a port of its own."""
+    """A server process on a port of its own; in float32, unless told otherwise.
+
+    Attributes:
+      line: what it printed when it was ready.
+    """
 
     def __init__(self, *flags: str):
         self._log = tempfile.TemporaryFile()
         paths = [str(ROOT)] + os.environ.get("PYTHONPATH", "").split(os.pathsep)
         environment = dict(os.environ, PYTHONPATH=os.pathsep.join(filter(None, paths)))
-        command = [sys.executable, "-m", "bsrn_estimator.serve", "--port=0"] + list(flags)
+        command = [sys.executable, "-m", "bsrn_estimator.serve", "--port=0"]
+        command += ["--nomixed_precision"] + list(flags)
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=self._log, env=environment
         )
-        line = self.process.stdout.readline().decode()
-        found = re.search(r"(http://127\.0\.0\.1:\d+)/", line)
-        assert found, "the server did not start: %s %s" % (line, self.log())
+        self.line = self.process.stdout.readline().decode()
+        found = re.search(r"(http://127\.0\.0\.1:\d+)/", self.line)
+        assert found, "the server did not start: %s %s" % (self.line, self.log())
         self.url = found.group(1)
 
     def log(self) -> str:

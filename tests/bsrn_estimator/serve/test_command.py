@@ -10,6 +10,7 @@ import sys
 
 import pytest
 
+from bsrn_estimator.compat import TF2
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.export import about
 from bsrn_estimator.serve import command, model, server
@@ -47,6 +48,12 @@ def test_scales_that_the_export_has_not(capsys, export):
     line = error_of(capsys, "--port=0", "--model=" + export, "--scales=2,4")
     assert "--scales=4" in line and "2,3" in line
     assert "--scales" in error_of(capsys, "--port=0", "--model=" + export, "--scales=two")
+
+
+@pytest.mark.skipif(TF2, reason="TensorFlow 2.21 can")
+def test_the_first_runtime_has_no_bfloat16(capsys, export):
+    line = error_of(capsys, "--port=0", "--model=" + export, "--mixed_precision")
+    assert "needs TensorFlow 2.21" in line
 
 
 def test_a_port_in_use(capsys, export):

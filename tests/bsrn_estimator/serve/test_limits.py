@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from bsrn_estimator.pictures.tiling import tiles_of
+from bsrn_estimator.pictures.tiling import cover
 from tests.bsrn_estimator.serve.support import (
     PREDICT,
     file_of,
@@ -236,7 +236,7 @@ def test_what_takes_too_long_is_ended(narrow):
         asking = Asking(narrow, "/upscale?scale=2&id=0123456789", slow(2, 900))
         seen = []
         wait_for(lambda: seen.append(progress(narrow)) or seen[-1]["done"])
-        assert seen[-1]["done"] <= seen[-1]["tiles"] == len(tiles_of(900, 900, (26, 26), 12))
+        assert seen[-1]["done"] <= seen[-1]["tiles"] == len(cover(900, 900, 26, 12))
         status, _, body = asking.result()
         assert (status, b"5 seconds" in body) == (503, True)
         assert b" 408 " in stalled.recv(4096)

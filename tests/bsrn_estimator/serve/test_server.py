@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies
 
+from bsrn_estimator.platforms.cpu import has_bfloat16
 from tests.bsrn_estimator.serve.support import (
     PREDICT,
     b64,
@@ -297,4 +298,16 @@ def test_it_is_well_after_all_that(server):
 def test_without_an_export_the_network_of_the_project_is_served():
     with running() as server:
         status, _, body = server.ask("/upscale?scale=3", file_of(random_picture(3, 9, 11)))
+        assert "serving pretrained" in server.line and "float32" in server.line
     assert status == 200 and pixels(body).shape == (27, 33, 3)
+
+
+@pytest.mark.skipif(not has_bfloat16(), reason="needs TensorFlow 2.21 and bfloat16 instructions")
+def test_convolutions_in_bfloat16(export, server):
+    """Near what they are in float32, and not the same."""
+    picture = file_of(random_picture(3, 40, 51))
+    with running("--model=" + export, "--mixed_precision") as mixed:
+        assert "bfloat16" in mixed.line
+        found = pixels(mixed.ask("/upscale?scale=3", picture)[2]).astype(int)
+    exact = pixels(server.ask("/upscale?scale=3", picture)[2])
+    assert 0 < np.abs(found - exact).max() <= 8 and np.abs(found - exact).mean() < 1
