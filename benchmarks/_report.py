@@ -10,6 +10,8 @@ import sys
 import time
 from typing import Any, Dict, Iterator, Optional, Sequence
 
+from bsrn_estimator import cores
+
 
 class Usage:
     """What a stretch of work took; filled in when `measured` ends.
@@ -77,9 +79,7 @@ def machine() -> Dict[str, Any]:
     """The machine and the software that a number belongs to."""
     facts = {
         "processor": _first_value("/proc/cpuinfo", "model name") or platform.processor(),
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
+        "cores": cores.usable(),
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
         "load_before": round(os.getloadavg()[0], 2),
         "python": platform.python_version(),

@@ -5,6 +5,7 @@ from typing import Iterable, Sequence, Tuple, Union
 from bsrn_estimator.errors import UserError
 
 SUPPORTED = (2, 3, 4, 8)
+NAMES = ", ".join(map(str, SUPPORTED))
 
 
 def parsed(named: Union[str, Iterable[str]]) -> Tuple[int, ...]:
@@ -30,7 +31,7 @@ def check(scales: Sequence[int]) -> None:
     if not scales or not set(scales) <= set(SUPPORTED) or not ascending:
         raise UserError(
             "--scales takes different ones of %s in ascending order, not %s"
-            % (", ".join(map(str, SUPPORTED)), ",".join(map(str, scales)) or "nothing")
+            % (NAMES, ",".join(map(str, scales)) or "nothing")
         )
 
 

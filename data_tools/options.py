@@ -4,13 +4,13 @@ import dataclasses
 import os
 from typing import Optional, Tuple
 
+from bsrn_estimator import cores, scales
 from bsrn_estimator.data.manifest import ENCODINGS, KINDS, SPLITS
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.pictures.decoding import MAX_PIXELS
 from data_tools.tiles import common_multiple, default_tile_size, least_overlap
 
 DATASETS = ("div2k", "bsd100", "benchmark", "folder", "tfds")
-SCALES = (2, 3, 4, 8)  # the scales that the network has an upscaler for
 
 _DEFAULT_SPLIT = {"div2k": "train", "tfds": "train", "folder": "train"}
 
@@ -74,6 +74,7 @@ class Options:
         for holds, message in self._rules():
             if not holds:
                 raise UserError(message)
+        scales.check(self.scales)
         split = self.split or _DEFAULT_SPLIT.get(self.dataset, "test")
         # A folder's pictures are for training unless its user says otherwise.
         training = split == "train" or self.dataset == "folder"
@@ -88,7 +89,7 @@ class Options:
             kind=kind,
             tile_size=tile_size,
             patch_size=self.patch_size if kind == "training" else 0,
-            workers=self.workers or _cores(),
+            workers=self.workers or cores.usable(),
             output_dir=self.output_dir or self._default_output_dir(split),
         )
 
@@ -104,13 +105,6 @@ class Options:
                 value in choices,
                 "--%s takes %s, not %s" % (name, " or ".join(c for c in choices if c), value),
             )
-        yield (
-            self.scales
-            and set(self.scales) <= set(SCALES)
-            and list(self.scales) == sorted(set(self.scales)),
-            "--scales takes different ones of %s in ascending order, not %s"
-            % (_listed(SCALES), _listed(self.scales) or "nothing"),
-        )
         for name, least in (
             ("patch_size", 1),
             ("shard_bytes", 1),
@@ -144,8 +138,13 @@ class Options:
             )
         if tile_size % multiple:
             raise UserError(
-                "--tile_size=%d must be a multiple of %d, which every scale of %s divides; take %d"
-                % (tile_size, multiple, _listed(self.scales), -(-tile_size // multiple) * multiple)
+                "--tile_size=%d must be a multiple of %d, which %s divide; take %d"
+                % (
+                    tile_size,
+                    multiple,
+                    scales.listed(self.scales),
+                    -(-tile_size // multiple) * multiple,
+                )
             )
 
     def _default_output_dir(self, split: str) -> str:
@@ -154,14 +153,3 @@ class Options:
         if self.dataset == "bsd100":
             return os.path.join("tfrecords", "bsd100")
         return os.path.join("tfrecords", os.path.basename(os.path.abspath(self.input_dir)))
-
-
-def _cores() -> int:
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on Linux
-        return os.cpu_count() or 1
-
-
-def _listed(values) -> str:
-    return ",".join(str(value) for value in values)

@@ -19,6 +19,7 @@ if __package__ in (None, ""):
     # Run as a script: the root of the project stands in for its folder on the path.
     sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
+from bsrn_estimator import scales  # noqa: E402
 from bsrn_estimator.errors import UserError  # noqa: E402
 from bsrn_estimator.pictures.decoding import MAX_PIXELS  # noqa: E402
 from data_tools.options import DATASETS, Options  # noqa: E402
@@ -34,7 +35,12 @@ _FLAGS = (
         "Folder to write. Default: tfrecords/div2k_train, tfrecords/div2k_valid, "
         "tfrecords/bsd100, or tfrecords/ and the name of the input folder.",
     ),
-    (_STRING, "scales", "2,3,4", "Scales of the LR pictures, of 2, 3, 4, 8."),
+    (
+        _STRING,
+        "scales",
+        "2,3,4",
+        "Scales of the LR pictures, of %s." % scales.NAMES,
+    ),
     (
         _STRING,
         "split",
@@ -91,12 +97,8 @@ def options_of(values: flags.FlagValues) -> Options:
     """
     if values.dataset is None:
         raise UserError("--dataset is needed: %s" % " or ".join(DATASETS))
-    try:
-        scales = tuple(int(scale) for scale in values.scales.split(","))
-    except ValueError:
-        raise UserError("--scales takes numbers such as 2,3,4, not %s" % values.scales) from None
     others = {name: values[name].value for name in Options.__dataclass_fields__ if name != "scales"}
-    return Options(scales=scales, **others).complete()
+    return Options(scales=scales.parsed(values.scales), **others).complete()
 
 
 def main(argv: Optional[List[str]] = None) -> int:

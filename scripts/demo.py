@@ -7,7 +7,6 @@ photographs that it never saw are enlarged and measured. Everything is written t
 
 import argparse
 import glob
-import json
 import os
 import shutil
 import subprocess
@@ -22,6 +21,7 @@ from PIL import Image, ImageDraw, ImageFont
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
+from bsrn_estimator.files import read_json  # noqa: E402
 from bsrn_estimator.pictures import imresize  # noqa: E402
 
 FOLDER = "demo_output"
@@ -131,8 +131,7 @@ def convert(name: str, kind: str, files) -> None:
 
 def verdict(evaluation: str) -> bool:
     """Says by how much the network is better than bicubic; returns whether it is, at x2."""
-    with open(os.path.join(evaluation, "metrics.json")) as file:
-        scales = json.load(file)["scales"]
+    scales = read_json(os.path.join(evaluation, "metrics.json"))["scales"]
     gains = {int(s): v["psnr_y"] - v["bicubic_psnr_y"] for s, v in scales.items()}
     listed = ", ".join("x%d %+.2f dB" % (scale, gains[scale]) for scale in sorted(gains))
     print("PSNR of the network over that of bicubic: %s." % listed)
@@ -149,8 +148,8 @@ def compare(evaluation: str, path: str) -> None:
     hr = hr[:height, :width]
     lr = imresize.shrink(hr, scale)
     result = os.path.join(evaluation, "pictures", "ensemble", "x%d" % scale, SHOWN + ".png")
-    with open(os.path.join(evaluation, "metrics.json")) as file:
-        figures = json.load(file)["scales"][str(scale)]["images"][SHOWN]
+    metrics = read_json(os.path.join(evaluation, "metrics.json"))
+    figures = metrics["scales"][str(scale)]["images"][SHOWN]
     panels = [
         ("LR (nearest)", lr.repeat(scale, axis=0).repeat(scale, axis=1)),
         ("bicubic, %.2f dB" % figures["bicubic_psnr_y"], imresize.enlarge(lr, scale)),

@@ -15,7 +15,6 @@ evaluation. The lines are of the form that ModelArts and its users look for in a
 
 import argparse
 import glob
-import json
 import os
 import statistics
 import sys
@@ -23,7 +22,9 @@ from typing import Dict, List, Optional, Sequence
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
+from bsrn_estimator import files  # noqa: E402
 from bsrn_estimator.compat import tf  # noqa: E402
+from bsrn_estimator.errors import UserError  # noqa: E402
 
 _IMAGES, _STEPS = "speed/patches_per_second", "speed/steps_per_second"
 
@@ -47,8 +48,7 @@ def newest_metrics(model_dir: str) -> Optional[Dict]:
     pattern = os.path.join(glob.escape(model_dir), "evaluation", "step-*", "*", "metrics.json")
     evaluations = []
     for path in glob.glob(pattern):
-        with open(path) as file:
-            evaluations.append((json.load(file), os.path.getmtime(path)))
+        evaluations.append((files.read_json(path), os.path.getmtime(path)))
     order = sorted(evaluations, key=lambda found: (found[0]["global_step"], found[1]))
     return order[-1][0] if order else None
 
@@ -74,12 +74,13 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     parser = argparse.ArgumentParser(description="Prints what a training came to.")
     parser.add_argument("model_dir", help="folder that training wrote")
     model_dir = parser.parse_args(arguments).model_dir
-    written = lines(model_dir)
-    if not written:
-        print(
-            "error: %s holds neither curves of speed nor evaluations" % model_dir, file=sys.stderr
-        )
-        return 2
+    try:
+        written = lines(model_dir)
+        if not written:
+            raise UserError("%s holds neither curves of speed nor evaluations" % model_dir)
+    except UserError as error:
+        print("error: %s" % error, file=sys.stderr)
+        return error.status
     print("\n".join(written))
     return 0
 

@@ -18,7 +18,6 @@ At the end it prints the lines of scripts/final_lines.py.
 import argparse
 import fcntl
 import glob
-import json
 import os
 import shutil
 import signal
@@ -30,14 +29,13 @@ from typing import Dict, List, Optional, Sequence, Tuple
 ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 sys.path.insert(0, ROOT)
 
+from bsrn_estimator.errors import UserError  # noqa: E402
+from bsrn_estimator.files import read_json  # noqa: E402
+
 _REMOTE = ("obs://", "s3://")
 _WAIT_SECONDS = 0.5
 # The large disk of a ModelArts node.
 _CACHE = "/cache"
-
-
-class EntryError(Exception):
-    """A mistake in what the job was given, in one sentence."""
 
 
 def is_remote(url: str) -> bool:
@@ -49,13 +47,13 @@ def copy(source: str, target: str) -> None:
     """Copies a folder, to or from object storage or between local folders; files there stay.
 
     Raises:
-      EntryError: object storage is named, and moxing is not installed.
+      UserError: object storage is named, and moxing is not installed.
     """
     if is_remote(source) or is_remote(target):
         try:
             import moxing
         except ImportError:
-            raise EntryError(
+            raise UserError(
                 "%s is in object storage, and moxing, which copies from there, is not installed; "
                 "run on ModelArts, or give local folders"
                 % (source if is_remote(source) else target)
@@ -105,7 +103,7 @@ def bring_in(url: str, folder: str) -> str:
     """The local folder of a URL's data; copied by the process of a node that comes first."""
     if not is_remote(url):
         if not os.path.isdir(url):
-            raise EntryError("--data_url=%s is not a folder" % url)
+            raise UserError("--data_url=%s is not a folder" % url)
         return url
     _copy_once(url, folder)
     return folder
@@ -115,23 +113,23 @@ def find_records(folder: str) -> Tuple[str, Optional[str]]:
     """The folders of training and of evaluation records below `folder`; the latter may be absent.
 
     Raises:
-      EntryError: there are no training records, or several of a kind.
+      UserError: there are no training records, or several of a kind.
     """
     kinds: Dict[str, List[str]] = {"training": [], "evaluation": []}
     pattern = os.path.join(glob.escape(folder), "**", "manifest.json")
     for path in sorted(glob.glob(pattern, recursive=True)):
-        with open(path) as file:
-            kind = json.load(file).get("kind")
+        values = read_json(path)
+        kind = values.get("kind") if isinstance(values, dict) else None
         if kind in kinds:
             kinds[kind].append(os.path.dirname(path))
     for kind, found in kinds.items():
         if len(found) > 1:
-            raise EntryError(
+            raise UserError(
                 "--data_url holds several folders of %s records (%s); give --%s, or keep one"
                 % (kind, ", ".join(found), "data_dir" if kind == "training" else "eval_data_dir")
             )
     if not kinds["training"]:
-        raise EntryError(
+        raise UserError(
             "--data_url holds no training records; data_tools/to_tfrecord.py writes them"
         )
     return kinds["training"][0], (kinds["evaluation"] or [None])[0]
@@ -234,13 +232,13 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
             )
         finally:
             results.bring_back()
-    except EntryError as error:
+        if first:
+            from scripts import final_lines
+
+            print("\n".join(final_lines.lines(results.model_dir)), flush=True)
+    except UserError as error:
         print("error: %s" % error, file=sys.stderr)
         return 2
-    if first:
-        from scripts import final_lines
-
-        print("\n".join(final_lines.lines(results.model_dir)), flush=True)
     return status if status >= 0 else 128 - status
 
 

@@ -5,11 +5,11 @@ The elements of training are a pure function of (seed, position), whatever the n
 """
 
 import functools
-import os
 from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
 import numpy as np
 
+from bsrn_estimator import cores
 from bsrn_estimator.compat import (
     choose_from_datasets,
     python_function,
@@ -249,7 +249,7 @@ def _batches(
     # This rank's visits, by number, without end.
     dataset = tf.data.Dataset.range(number, _FOREVER)
     # The work: read, decode, cut. In order, whatever thread is done first.
-    dataset = dataset.map(visit, num_parallel_calls=parallel_calls or _cores())
+    dataset = dataset.map(visit, num_parallel_calls=parallel_calls or cores.usable())
     # A visit is a list of patches, so this makes a list of batches, each of as many tiles as
     # patches: the one copy of the pixels. The data has no end, so nothing is dropped; it makes the
     # shapes static.
@@ -325,10 +325,3 @@ def _bicubic(lr: tf.Tensor, scale: int) -> tf.Tensor:
 @_as_it_stands
 def _without_key(batch: Dict[str, tf.Tensor]) -> Dict[str, tf.Tensor]:
     return {name: batch[name] for name in batch if name != "key"}
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -38,9 +38,7 @@ class Network(Settings, abc.ABC):
     result: ClassVar[str] = ""
     untold: ClassVar[Tuple[str, ...]] = ()
 
-    scales: Tuple[int, ...] = setting(
-        (2, 3, 4), "scales, of %s" % ", ".join(map(str, scales_module.SUPPORTED))
-    )
+    scales: Tuple[int, ...] = setting((2, 3, 4), "scales, of %s" % scales_module.NAMES)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "scales", tuple(self.scales))

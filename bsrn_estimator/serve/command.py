@@ -15,11 +15,11 @@ import sys
 import tempfile
 from typing import Iterator, List, Optional
 
+from bsrn_estimator import scales
 from bsrn_estimator.checkpoints import PRETRAINED
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.export.options import ExportOptions
 from bsrn_estimator.pictures import tiling
-from bsrn_estimator.scales import SUPPORTED
 from bsrn_estimator.serve.limits import Limits
 
 _COMMAND = "bsrn-serve"
@@ -115,13 +115,6 @@ def _origin(text: str) -> str:
     return text
 
 
-def _scales(text: str) -> Optional[List[int]]:
-    try:
-        return [int(part) for part in text.split(",")] if text else None
-    except ValueError:
-        raise UserError("--scales takes numbers such as 2,4, not %s" % text) from None
-
-
 def main(arguments: Optional[List[str]] = None) -> int:
     """Serves until SIGTERM; returns the exit status."""
     flags = _parser().parse_args(arguments)
@@ -152,7 +145,7 @@ def _require_extra() -> None:
 def _serve(flags) -> None:
     from bsrn_estimator.serve import server
 
-    scales = _scales(flags.scales)
+    wanted = scales.parsed(flags.scales) if flags.scales else None
     tile_of = _tile_of(flags)
     bound = server.bind(flags.host, flags.port)
     with bound:
@@ -164,7 +157,7 @@ def _serve(flags) -> None:
         precision = present().precision_of_pictures(flags.mixed_precision)
         with _exported(flags.model) as folder:
             shown = "--model=" + PRETRAINED if flags.model == PRETRAINED else ""
-            model = Model(folder, scales, flags.max_pixels, shown, precision)
+            model = Model(folder, wanted, flags.max_pixels, shown, precision)
         model.warm_up()
         asyncio.run(_run(flags, model, tile_of, bound, Service))
         model.close()
@@ -191,7 +184,7 @@ def _tile_of(flags):
     def tile_of(scale: int) -> int:
         return flags.tile or min(_TILE, tiling.default_tile(scale, flags.overlap))
 
-    for scale in SUPPORTED:
+    for scale in scales.SUPPORTED:
         tiling.windows(tile_of(scale) + 1, tile_of(scale), flags.overlap)
     return tile_of
 
@@ -218,11 +211,10 @@ async def _run(flags, model, tile_of, bound, service) -> None:
     def on_ready():
         host, port = bound.getsockname()[:2]
         address = "[%s]" % host if ":" in host else host
-        listed = ", ".join("x%d" % scale for scale in model.scales)
         shown = PRETRAINED if flags.model == PRETRAINED else model.folder
         print(
             "serving %s (version %d, %s, %s) at http://%s:%d/"
-            % (shown, model.version, listed, model.precision, address, port),
+            % (shown, model.version, scales.listed(model.scales), model.precision, address, port),
             flush=True,
         )
 

@@ -11,6 +11,7 @@ from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.export import about, exported, graph
 from bsrn_estimator.networks.precision import FLOAT32
+from bsrn_estimator.scales import require
 
 _RGB_NAME = re.compile(r"x(\d+)_rgb$")
 
@@ -101,12 +102,7 @@ class Model:
                 "%s has no signature such as x2_rgb; it was not exported by --mode=export"
                 % self._called
             )
-        missing = sorted(set(wanted or ()) - set(held))
-        if missing:
-            raise UserError(
-                "--scales=%s: %s holds scales %s only"
-                % (_listed(missing), self._called, _listed(held))
-            )
+        require(wanted or (), held, self._called)
         return tuple(sorted(set(wanted))) if wanted else tuple(held)
 
     def upscale(self, lr: np.ndarray, scale: int) -> np.ndarray:
@@ -144,10 +140,6 @@ class Model:
     def close(self) -> None:
         """Frees the session."""
         self._session.close()
-
-
-def _listed(scales) -> str:
-    return ",".join(str(scale) for scale in scales)
 
 
 def _reason(error) -> str:

@@ -72,7 +72,7 @@ def test_default_tile_size():
         ({"input_dir": None}, "--input_dir is needed"),
         ({"scales": ()}, "not nothing"),
         ({"scales": (3, 2)}, "ascending order, not 3,2"),
-        ({"scales": (5,)}, "of 2,3,4,8"),
+        ({"scales": (5,)}, "of 2, 3, 4, 8"),
         ({"kind": "both"}, "--kind takes training or evaluation"),
         ({"split": "all"}, "--split takes train or valid or test, not all"),
         ({"encoding": "jpeg"}, "--encoding takes png or raw"),

@@ -49,7 +49,10 @@ def test_convert_verify_and_again(tmp_path, capsys):
         (("--dataset=folder",), "--input_dir is needed"),
         (("--dataset=imagenet", "--input_dir=in"), "--dataset takes div2k or"),
         (("--dataset=folder", "--input_dir=in", "--scales=2,x"), "--scales takes numbers"),
-        (("--dataset=folder", "--input_dir=in", "--scales=4,2"), "ascending order, not 4,2"),
+        (
+            ("--dataset=folder", "--input_dir=in", "--scales=4,5"),
+            "different ones of 2, 3, 4, 8",
+        ),
         (("--dataset=folder", "--input_dir=in", "--tile_siez=48"), "tile_size"),
         (("--dataset=folder", "--input_dir=in", "--workers=two"), "workers"),
         (("--dataset=folder", "--input_dir=in", "in2"), "in2 is not a flag"),

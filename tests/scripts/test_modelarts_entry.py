@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from bsrn_estimator.errors import UserError
 from scripts import final_lines, modelarts_entry
 from tests.support import tiny
 
@@ -72,9 +73,9 @@ def test_finds_the_records_at_any_depth(tmp_path):
     training, evaluation = modelarts_entry.find_records(str(tmp_path))
     assert training.endswith("b/div2k_train") and evaluation.endswith("b/bsd100")
     manifests(tmp_path, more="training")
-    with pytest.raises(modelarts_entry.EntryError, match="several folders of training"):
+    with pytest.raises(UserError, match="several folders of training"):
         modelarts_entry.find_records(str(tmp_path))
-    with pytest.raises(modelarts_entry.EntryError, match="no training records"):
+    with pytest.raises(UserError, match="no training records"):
         modelarts_entry.find_records(str(tmp_path / "a" / "b" / "bsd100"))
 
 
@@ -190,3 +191,9 @@ def test_trains_for_real_and_prints_the_final_lines(root, tmp_path):
 def test_no_lines_from_an_empty_folder(tmp_path, capsys):
     assert final_lines.main([str(tmp_path)]) == 2
     assert "neither curves" in capsys.readouterr().err
+    evaluation = tmp_path / "evaluation" / "step-3"
+    evaluation.mkdir(parents=True)
+    (evaluation / "metrics.json").write_text("[" * 100000)
+    assert final_lines.main([str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert "metrics.json cannot be read" in error and error.count("\n") == 1
