@@ -55,5 +55,5 @@ class Destination:
     folder: Optional[str] = None
     summary_dir: Optional[str] = None
     pictures: int = 0
-    summary_pictures: int = 3
+    summary_pictures: int = 2
     take: Callable[[Dict[str, Any]], None] = _nothing
