@@ -12,6 +12,10 @@ from bsrn_estimator.progress import progress
 
 # The figure by which one checkpoint is better than another: psnr_y, mean over the scales.
 MEAN_PSNR = metrics.PSNR_Y + "/mean"
+# The mean of psnr_y less that of bicubic.
+GAIN = "psnr_gain"
+# Pixels of each part of a picture for TensorBoard: 50 to 150 kB a strip, at every evaluation.
+_SHOWN_SIDE = 128
 _BICUBIC = "bicubic"
 
 
@@ -76,6 +80,10 @@ def _metric_ops(figures) -> Dict[str, Tuple]:
             prefix = "" if output == _result(outputs) else output + "_"
             for name, value in values.items():
                 ops["%s%s/x%d" % (prefix, name, scale)] = _mean_of_finite(value)
+    for scale in figures:
+        of_network, updated = ops["%s/x%d" % (metrics.PSNR_Y, scale)]
+        of_bicubic, also = ops["%s/x%d" % (report.BICUBIC_PSNR_Y, scale)]
+        ops["%s/x%d" % (GAIN, scale)] = (of_network - of_bicubic, tf.group(updated, also))
     of_scales = [ops["%s/x%d" % (metrics.PSNR_Y, scale)] for scale in figures]
     means, updates = zip(*of_scales)
     ops[MEAN_PSNR] = (tf.reduce_mean(tf.stack(means)), tf.group(*updates))
@@ -177,6 +185,7 @@ class EvaluationHook(tf.train.SessionRunHook):
                 outputs[_result(outputs)],
                 results["sources"]["hr"],
                 scale,
+                _SHOWN_SIDE,
             )
             image = tf.Summary.Image(
                 height=shown.shape[0],

@@ -58,5 +58,5 @@ class Destination:
     summary_dir: Optional[str] = None
     precision: str = FLOAT32
     pictures: int = 0
-    summary_pictures: int = 3
+    summary_pictures: int = 2
     take: Callable[[Dict[str, Any]], None] = _nothing

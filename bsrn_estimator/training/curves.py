@@ -4,7 +4,7 @@ import contextlib
 import errno
 import os
 import struct
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, Mapping, Optional
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from bsrn_estimator.checkpoints import literal
 from bsrn_estimator.compat import TF2, tf
 from bsrn_estimator.training import model_fn
 from bsrn_estimator.training.mark import Mark
+from bsrn_estimator.training.means import Means
 
 # Of a TFRecord: the length of its data, and the checksum of that.
 _HEADER = struct.Struct("<QI")
@@ -21,14 +22,15 @@ class CurvesHook(tf.train.SessionRunHook):
     """Writes the curves of training.
 
     It fetches the same tensors in every step (`model_fn.TRAINING_TENSORS`), so a session has one
-    fetch set. A value of the step that makes `global_step` N is written at N, the mean where
-    there are replicas.
+    fetch set. A point at N has the means of the losses (see `Means`) of the steps since the point
+    before, that which makes `global_step` N included; of replicas the mean.
 
     Args:
       model_dir: where the events go; None writes none.
       patches_per_step: LR patches of all scales and replicas in one step, for the rate.
       summary_steps: steps between two points of a curve.
       counters: called at each point of a curve; further scalars by name.
+      texts: what TensorBoard shows as text, by name, so that runs can be told apart.
     """
 
     def __init__(
@@ -37,11 +39,14 @@ class CurvesHook(tf.train.SessionRunHook):
         patches_per_step: int,
         summary_steps: int,
         counters: Callable[[], Dict[str, float]] = dict,
+        texts: Optional[Mapping[str, str]] = None,
     ) -> None:
         self._model_dir = model_dir
         self._patches_per_step = patches_per_step
         self._summary_steps = summary_steps
         self._counters = counters
+        self._texts = texts or {}
+        self._means = Means()
         # A run that is refused closes the hook before a session began it.
         self._writer: Any = None
         self._mark = Mark(0)
@@ -57,6 +62,8 @@ class CurvesHook(tf.train.SessionRunHook):
             # TensorBoard then forgets what a run wrote past the checkpoint this one goes on from.
             start = tf.SessionLog(status=tf.SessionLog.START)
             self._writer.add_session_log(start, step + 1)
+            for name, text in self._texts.items():
+                self._writer.add_summary(text_summary(name, text), step)
         self._mark = Mark(step)
 
     def before_run(self, _context):
@@ -65,8 +72,9 @@ class CurvesHook(tf.train.SessionRunHook):
     def after_run(self, _context, values) -> None:
         results = {name: np.mean(of_replicas) for name, of_replicas in values.results.items()}
         step = int(results.pop("step"))
+        self._means.add(results)
         if self._writer and self._mark.is_due(step, self._summary_steps):
-            self._write(step, results)
+            self._write(step, self._means.take())
 
     def end(self, _session) -> None:
         self.flush()
@@ -95,6 +103,15 @@ class CurvesHook(tf.train.SessionRunHook):
             summary.value.add(tag=name, simple_value=float(value))
         self._writer.add_summary(summary, step)
         self._mark = Mark(step)
+
+
+def text_summary(name: str, text: str) -> "tf.Summary":
+    """What TensorBoard shows under Text."""
+    plugin = tf.SummaryMetadata.PluginData(plugin_name="text")
+    metadata = tf.SummaryMetadata(plugin_data=plugin)
+    summary = tf.Summary()
+    summary.value.add(tag=name, metadata=metadata, tensor=tf.make_tensor_proto(text, tf.string))
+    return summary
 
 
 def flush(writer: "tf.summary.FileWriter") -> None:

@@ -1,15 +1,23 @@
 """Training from start, or from the last checkpoint, to the last step."""
 
 import os
-from typing import Callable, Optional
+from typing import Any, Callable, Dict, Optional
 
+from bsrn_estimator.checkpoints import best, config_file
 from bsrn_estimator.checkpoints import files as checkpoint_files
 from bsrn_estimator.checkpoints.config_file import Config
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.interruption import Interrupted, Interruption, this_command
 from bsrn_estimator.platforms.base import Platform
 from bsrn_estimator.platforms.options import RunOptions
-from bsrn_estimator.training import curves, data_identity, divergence, hooks, recovery
+from bsrn_estimator.training import (
+    curves,
+    data_identity,
+    divergence,
+    hooks,
+    recovery,
+    rollbacks,
+)
 from bsrn_estimator.training.options import ROLLBACK, TrainingOptions
 from bsrn_estimator.training.progress_line import ProgressHook
 from bsrn_estimator.training.reading import Reading
@@ -101,18 +109,21 @@ class _Attempt:
 
     def _make_steps(self, build, evaluate, stop, breaks_off) -> None:
         platform, run, options = self._platform, self._run, self._options
+        is_first = platform.rank == 0
         platform.check_steps(self._start, options.train_steps, run.save_checkpoints_steps)
         skipped = self.rollbacks.skipped_batches
         read = self.reading.after(self._start, skipped, platform.strings_in_batches)
         self._bind_folder()
+        if is_first and self._start:
+            print("%s goes on from step %d" % (run.model_dir, self._start), flush=True)
         estimator = platform.training_estimator(build(self._slowed()), run)
-        is_first = platform.rank == 0
         patches = self.reading.patches_per_step
         points = curves.CurvesHook(
             run.model_dir if is_first else None,
             patches,
             options.summary_steps,
             self.reading.counters,
+            self._texts(),
         )
         progress = ProgressHook(options.train_steps, patches, options.log_steps)
         guard = divergence.DivergenceHook(options.explosion_factor)
@@ -142,6 +153,12 @@ class _Attempt:
             points.close()
             progress.close()
 
+    def _texts(self) -> Dict[str, str]:
+        """Recipe, network and data, for TensorBoard, in its Markdown."""
+        data = dict(self.reading.identity(), data_dir=self.reading.data_dir)
+        del data["shards"]
+        return {"config": _listed(self._config.to_dict()), "data": _listed(data)}
+
     def _slowed(self) -> Config:
         """The configuration at the rate that rollbacks have left."""
         rate = self._config.recipe.learning_rate * self.rollbacks.rate_factor
@@ -168,6 +185,8 @@ class _Attempt:
         elif stop.out_of_time and step < end:
             why = "time is up"
         else:
+            if step > self._start:
+                print("%s is trained to step %d" % (self._run.model_dir, step), flush=True)
             return
         print(
             "%s at step %d of %d; the same command goes on from there: %s"
@@ -176,10 +195,31 @@ class _Attempt:
         )
 
 
+def _listed(values: Dict[str, Any]) -> str:
+    """A list in Markdown."""
+    return "\n".join("- %s: %s" % item for item in values.items())
+
+
 def _refuse_damaged(model_dir: str) -> None:
-    """Refuses a folder that had checkpoints and holds no whole one, rather than start afresh."""
-    if os.path.exists(os.path.join(model_dir, "checkpoint")):
+    """Refuses a folder that had checkpoints and holds no whole one, rather than start afresh.
+
+    Not for its config.json alone: a run that was killed before its first checkpoint leaves that
+    behind. Nor for evaluations alone, which may be of a checkpoint from elsewhere.
+    """
+    signs = ["checkpoint"]
+    if config_file.exists(model_dir):
+        signs += [best.FOLDER, "evaluation", rollbacks.FILE_NAME]
+    found = [name for name in signs if os.path.exists(os.path.join(model_dir, name))]
+    found += [os.path.basename(path) for path in checkpoint_files.checkpoints_in(model_dir)]
+    if found:
         raise UserError(
-            "--model_dir=%s was trained in and holds no whole checkpoint any more; restore one, or "
-            "name another folder" % model_dir
+            "--model_dir=%s was trained in (it has %s) and holds no whole checkpoint any more; "
+            "restore one, or name another folder%s"
+            % (
+                model_dir,
+                ", ".join(found[:3]),
+                ", with --checkpoint=%s to go on from there" % os.path.join(model_dir, best.FOLDER)
+                if best.FOLDER in found
+                else "",
+            )
         )

@@ -73,15 +73,13 @@ def test_trains_evaluates_and_keeps_what_it_promises(runs):
 def test_curves_have_every_step_once(runs):
     for folder in runs[:2]:
         found = curves(folder)
-        for tag in (
-            "loss/total",
-            "loss/recursion_02",
-            "loss/recursion_04",
-            "learning_rate",
-            "scale",
-        ):
+        for tag in ("loss/total", "learning_rate"):
             assert sorted(found[tag]) == list(range(1, 10)), tag
             assert all(len(values) == 1 for values in found[tag].values())
+        for part in ("", "/recursion_02", "/recursion_04"):
+            of_scales = [found["loss/x%d%s" % (scale, part)] for scale in (2, 3, 4)]
+            assert sorted(step for points in of_scales for step in points) == list(range(1, 10))
+        assert "scale" not in found
         assert "speed/patches_per_second" in found
     evaluated = curves(runs[0] / "eval_test")
     assert {step for step in evaluated["psnr_y/x3"]} == {8, 9}

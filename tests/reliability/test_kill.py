@@ -77,7 +77,13 @@ def test_training(commands, flags, tmp_path, kills, record_property):
     assert checkpoint_files.newest_step(str(broken)) == steps
     assert_same_weights(whole, broken)
     expected, found = curves(whole), curves(broken)
-    for tag in ("loss/total", "loss/recursion_01", "loss/recursion_02", "learning_rate"):
+    for tag in (
+        "loss/total",
+        "loss/x2",
+        "loss/x2/recursion_1",
+        "loss/x2/recursion_2",
+        "learning_rate",
+    ):
         assert sorted(found[tag]) == list(range(1, steps + 1))
         assert found[tag] == expected[tag], tag
     evaluated, expected = (curves(folder / "eval_test") for folder in (broken, whole))

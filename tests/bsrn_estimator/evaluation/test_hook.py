@@ -94,6 +94,7 @@ def test_what_is_not_finite_is_null_and_in_no_mean(whole):
 
 def test_the_estimator_returns_the_same_means(whole):
     _, _, returned, content = whole
+    returned = dict(returned)
     count = 0
     for scale, entry in content["scales"].items():
         blocks = dict({"": entry}, **{t + "_": b for t, b in entry["outputs"].items()})
@@ -107,6 +108,9 @@ def test_the_estimator_returns_the_same_means(whole):
     assert count == 2 * (4 + 4 + 4 + 2)
     mean = np.mean([entry["psnr_y"] for entry in content["scales"].values()])
     assert returned[hook.MEAN_PSNR] == pytest.approx(mean, rel=1e-5)
+    for scale in CONFIG.scales:
+        gain = returned["psnr_y/x%d" % scale] - returned["bicubic_psnr_y/x%d" % scale]
+        assert returned.pop("psnr_gain/x%d" % scale) == pytest.approx(gain, abs=1e-4)
     assert set(returned) - {"loss", "global_step", "psnr_y/mean"} == {
         "%s%s/x%d" % (prefix, name, scale)
         for scale in support.CONFIG.scales

@@ -1,0 +1,93 @@
+"""Curves: on the disk before their checkpoint, taken back where a run goes on, fair rates."""
+
+import functools
+
+import numpy as np
+import pytest
+
+from bsrn_estimator import model_fn
+from bsrn_estimator.compat import tf
+from bsrn_estimator.platforms.base import Platform, RunOptions
+from bsrn_estimator.training import curves, mark
+from bsrn_estimator.training import train as training
+from bsrn_estimator.training.options import TrainingOptions
+from tests.reliability.commands import curves as shown
+from tests.reliability.commands import events
+from tests.support import tiny
+
+CONFIG = tiny.config(
+    scales=(2,), conv_features=3, state_features=2, recursions=2, batch_size=2, patch_size=7
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data") / "records"
+    return tiny.write_records(folder, "training", [(61, 50), (37, 75)], scales=(2,))
+
+
+def _train(data, folder, steps, evaluate=None, **options):
+    run = RunOptions(model_dir=str(folder), save_checkpoints_steps=2)
+    options = dict({"summary_steps": 1}, **options)
+    options = TrainingOptions(data_dir=data, train_steps=steps, evaluation_steps=2, **options)
+    build = functools.partial(model_fn.build, first_weights=lambda: None)
+    return training.train(CONFIG, Platform(), run, options, build, evaluate)
+
+
+def _points(folder):
+    """(steps with a loss, steps of session logs) of the events that are on the disk now."""
+    losses, starts = [], []
+    for path in sorted(folder.glob("events*")):
+        for event in events(path):
+            if event.session_log.status == tf.SessionLog.START:
+                starts.append(event.step)
+            if any(value.tag == "loss/total" for value in event.summary.value):
+                losses.append(event.step)
+    return losses, starts
+
+
+def test_points_are_on_the_disk_when_their_checkpoint_is(data, tmp_path):
+    """An evaluation follows a checkpoint: what a kill at this moment would find."""
+    found = {}
+
+    def look(_checkpoint, step, _hooks):
+        found[step] = _points(tmp_path)[0]
+
+    assert _train(data, tmp_path, 5, look) == 0
+    assert found == {2: [1, 2], 4: [1, 2, 3, 4], 5: [1, 2, 3, 4, 5]}
+
+
+def test_a_run_that_goes_on_takes_back_what_was_written_past_its_checkpoint(data, tmp_path):
+    assert _train(data, tmp_path, 3) == 0
+    assert _train(data, tmp_path, 5) == 0
+    losses, starts = _points(tmp_path)
+    assert losses == [1, 2, 3, 4, 5] and starts == [1, 4]
+
+
+def test_a_point_has_the_mean_of_its_steps_and_runs_say_what_they_are(data, tmp_path, capsys):
+    every, third = tmp_path / "every", tmp_path / "third"
+    assert _train(data, every, 6, summary_steps=1) == 0
+    assert _train(data, third, 6, summary_steps=3) == 0
+    assert "trained to step 6" in capsys.readouterr().out
+    for tag in ("loss/total", "loss/x2", "loss/x2/recursion_01", "loss/x2/recursion_02"):
+        points = [shown(every)[tag][step] for step in range(1, 7)]
+        means = {3: [np.mean(points[:3])], 6: [np.mean(points[3:])]}
+        assert shown(third)[tag] == {s: pytest.approx(v, rel=1e-4) for s, v in means.items()}
+    texts = {
+        value.tag: value.tensor.string_val[0].decode()
+        for path in every.glob("events*")
+        for event in events(path)
+        for value in event.summary.value
+        if value.metadata.plugin_data.plugin_name == "text"
+    }
+    assert "- conv_features: 3\n" in texts["config"] and "- dataset: tiny\n" in texts["data"]
+
+
+def test_rates_leave_evaluations_out(tmp_path, monkeypatch):
+    clock = [1000.0]
+    monkeypatch.setattr(mark.time, "time", lambda: clock[0])
+    hook = curves.CurvesHook(None, patches_per_step=6, summary_steps=10)
+    hook._mark = mark.Mark(10)
+    clock[0] += 7
+    hook.exclude(5)
+    assert hook._mark.rate(30) == pytest.approx(20 / 2)
