@@ -4,7 +4,7 @@ import contextlib
 import errno
 import os
 import struct
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, Optional, Sequence
 
 import numpy as np
 
@@ -94,6 +94,11 @@ class CurvesHook(tf.train.SessionRunHook):
             summary.value.add(tag=name, simple_value=float(value))
         self._writer.add_summary(summary, step)
         self._mark = Mark(step)
+
+
+def together(counting: Sequence[Any]) -> Callable[[], Dict[str, float]]:
+    """The `counters()` of several objects as one function."""
+    return lambda: {name: n for each in counting for name, n in each.counters().items()}
 
 
 def flush(writer: "tf.summary.FileWriter") -> None:
