@@ -59,8 +59,8 @@ def windows(size: int, tile: int, overlap: int) -> List[Window]:
         return [Window(0, size, 0, size)]
     if overlap < 0 or tile <= 2 * overlap:
         raise UserError(
-            "a tile of %d pixels leaves nothing between two margins of %d; make --tile larger "
-            "than %d" % (tile, overlap, 2 * overlap)
+            "a tile of %d pixels leaves nothing between two margins of %d; make it larger than %d, "
+            "or the overlap smaller" % (tile, overlap, 2 * overlap)
         )
     found, keep, start = [], 0, 0
     while keep < size:
