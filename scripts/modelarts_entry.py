@@ -30,6 +30,8 @@ from typing import Dict, List, Optional, Sequence, Tuple
 ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 sys.path.insert(0, ROOT)
 
+from bsrn_estimator.platforms.npu import rank_table  # noqa: E402
+
 _REMOTE = ("obs://", "s3://")
 _WAIT_SECONDS = 0.5
 # The large disk of a ModelArts node.
@@ -146,7 +148,7 @@ def command(model_dir: str, records: Tuple[str, Optional[str]], further: List[st
     flags += further
     if _starts_ranks():
         logs = os.path.join(model_dir, "logs")
-        launcher = [sys.executable, "-m", "bsrn_estimator.platforms.npu.platform.launch"]
+        launcher = [sys.executable, "-m", "bsrn_estimator.platforms.npu.launch"]
         return launcher + ["--log_dir=" + logs, "--"] + flags
     use = (
         [] if any(flag.startswith(("--use_npu", "--device=")) for flag in flags) else ["--use_npu"]
@@ -157,7 +159,7 @@ def command(model_dir: str, records: Tuple[str, Optional[str]], further: List[st
 def _starts_ranks() -> bool:
     """Whether the platform left it to this process to start the ranks of the node."""
     several = int(os.environ.get("RANK_SIZE") or "0") > 1
-    return several and not os.environ.get("RANK_ID") and bool(os.environ.get("RANK_TABLE_FILE"))
+    return several and not os.environ.get("RANK_ID") and bool(rank_table.path_in(os.environ))
 
 
 class Results:
