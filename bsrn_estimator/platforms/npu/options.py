@@ -57,7 +57,7 @@ class NpuOptions(Settings):
     )
     loss_scale: str = setting(
         "dynamic",
-        "dynamic, from 2^20 up by doubles and down by halves on overflow; fixed:N, the loss times "
+        "dynamic, from 2^16 up by doubles and down by halves on overflow; fixed:N, the loss times "
         "N; or none",
     )
     max_skipped_steps: int = setting(

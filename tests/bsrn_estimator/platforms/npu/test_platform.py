@@ -123,7 +123,7 @@ def test_the_state_of_loss_scaling_waits_for_no_step(build, install):
             if variable is not step:
                 session.run(variable.initializer)
         session.run(step.initializer)
-        assert session.run(platform.scalars()["loss_scale"]) == 2.0**20
+        assert session.run(platform.scalars()["loss_scale"]) == 2.0**16
 
 
 def test_a_step_that_overflows_is_made_again(install, train):
@@ -134,12 +134,12 @@ def test_a_step_that_overflows_is_made_again(install, train):
     final = weights(model_dir)
     assert final["global_step"] == 4
     # Three overflows: the scale is halved at the second.
-    assert final["loss_scale"] == 2.0**19
+    assert final["loss_scale"] == 2.0**15
     points = curves(model_dir)
     # A step that was skipped has no point of its own: each number comes once.
     assert [step for step, _ in points["loss/total"]] == [1, 2, 3, 4]
     assert points["skipped_steps"][-1] == (4, 3.0)
-    assert points["loss_scale"][-1][1] in (2.0**19, 2.0**20)
+    assert points["loss_scale"][-1][1] in (2.0**15, 2.0**16)
 
 
 def test_overflows_without_end_end_training(install, train, capsys):
