@@ -11,7 +11,7 @@ from bsrn_estimator import estimator_adapter
 from bsrn_estimator.quiet_start import quiet
 
 # Level 3: without a GPU driver TensorFlow calls its absence an error, in every process. Failures
-# that matter come as exceptions. Who sets a level of their own sees everything.
+# that matter come as exceptions. Who sets a level of their own sees everything, as does --use_npu.
 _LEVEL = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 with quiet() if _LEVEL == "3" else contextlib.nullcontext(), warnings.catch_warnings():
     # TensorFlow 1.15 declares its own dtypes in a form that numpy warns of, twelve lines a start.

@@ -167,6 +167,11 @@ def _check_settings() -> None:
         EvaluationOptions.from_flags(FLAGS)
     if FLAGS.use_npu:
         npu_options.NpuOptions.from_flags(FLAGS)
+        if FLAGS.mode in TRAINING and FLAGS.scale_schedule == "random" and len(scales()) > 1:
+            raise UserError(
+                "--scale_schedule=random branches, which cannot be trained on the NPU; give "
+                "--scale_schedule=joint, as configs/npu.flags does"
+            )
     if FLAGS.mode == "predict":
         PredictOptions.from_flags(FLAGS, scales=chosen_scales())
     if FLAGS.mode == "export":

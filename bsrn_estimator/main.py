@@ -1,5 +1,6 @@
 """Trains, evaluates and uses BSRN: `python -m bsrn_estimator.main --mode=...`."""
 
+import os
 import signal
 import sys
 from typing import List, Optional
@@ -26,6 +27,9 @@ def main(argv: Optional[List[str]] = None) -> int:
         unread = ", ".join("--" + name for name in flags.unread())
         if unread:
             print("warning: --mode=%s does not read %s" % (FLAGS.mode, unread), file=sys.stderr)
+        if FLAGS.use_npu:
+            # What Ascend logs, failures of the input pipeline among it, comes in no other way.
+            os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "0")
         # TensorFlow takes seconds to import: not before the flags are known to be right.
         from bsrn_estimator import modes
 

@@ -25,7 +25,7 @@ class Setting(NamedTuple):
 
     Attributes:
       help: a line for `--help`.
-      kind: bool, int, float, str, or tuple for a list.
+      kind: bool, int, float, str; tuple for a list, list for a flag that may be repeated.
       flag: the name of its flag; None where another room defines that.
       modes: the modes that read it; None for those of its class.
       least: the smallest value.
@@ -137,7 +137,8 @@ class Settings:
             if field.name not in others and name in values:
                 value = values[name].value
                 # None says that the user said nothing, where the default is another's to choose.
-                others[field.name] = field.default if value is None else value
+                value = field.default if value is None else value
+                others[field.name] = tuple(value) if said.kind is list else value
         return cls(**others)
 
 
@@ -170,12 +171,15 @@ def _define(values, name: str, default: Any, said: Setting, modes: Tuple[str, ..
         absl_flags.DEFINE_integer(name, default, said.help, flag_values=values)
     elif said.kind is float:
         absl_flags.DEFINE_float(name, default, said.help, flag_values=values)
+    elif said.kind is list:
+        absl_flags.DEFINE_multi_string(name, list(default), said.help, flag_values=values)
     elif said.kind is tuple:
         listed = default and [str(part) for part in default]
         absl_flags.DEFINE_list(name, listed, said.help, flag_values=values)
     else:
         absl_flags.DEFINE_string(name, default, said.help, flag_values=values)
-    takes = {bool: "", int: "N", float: "X", tuple: "A,B"}.get(said.kind, "TEXT")
+    kinds = {bool: "", int: "N", float: "X", tuple: "A,B", list: "NAME=VALUE"}
+    takes = kinds.get(said.kind, "TEXT")
     shown = _shown(default) if said.shown is None else said.shown
     return Flag(name, "|".join(said.choices) or takes, shown, said.help, said.modes or modes)
 

@@ -31,6 +31,7 @@ sys.path.insert(0, ROOT)
 
 from bsrn_estimator.errors import UserError  # noqa: E402
 from bsrn_estimator.files import read_json  # noqa: E402
+from bsrn_estimator.platforms.npu import rank_table  # noqa: E402
 
 _REMOTE = ("obs://", "s3://")
 _WAIT_SECONDS = 0.5
@@ -144,7 +145,7 @@ def command(model_dir: str, records: Tuple[str, Optional[str]], further: List[st
     flags += further
     if _starts_ranks():
         logs = os.path.join(model_dir, "logs")
-        launcher = [sys.executable, "-m", "bsrn_estimator.platforms.npu.platform.launch"]
+        launcher = [sys.executable, "-m", "bsrn_estimator.platforms.npu.launch"]
         return launcher + ["--log_dir=" + logs, "--"] + flags
     use = (
         [] if any(flag.startswith(("--use_npu", "--device=")) for flag in flags) else ["--use_npu"]
@@ -155,7 +156,7 @@ def command(model_dir: str, records: Tuple[str, Optional[str]], further: List[st
 def _starts_ranks() -> bool:
     """Whether the platform left it to this process to start the ranks of the node."""
     several = int(os.environ.get("RANK_SIZE") or "0") > 1
-    return several and not os.environ.get("RANK_ID") and bool(os.environ.get("RANK_TABLE_FILE"))
+    return several and not os.environ.get("RANK_ID") and bool(rank_table.path_in(os.environ))
 
 
 class Results:

@@ -1,11 +1,14 @@
 """The files of checkpoints: which of them are whole, and which is meant."""
 
+import contextlib
 import glob
 import os
 import re
 import shutil
 import sys
 from typing import Callable, List, Optional, Sequence, TypeVar
+
+import numpy as np
 
 from bsrn_estimator import files
 from bsrn_estimator.checkpoints import PRETRAINED, literal
@@ -16,6 +19,9 @@ from bsrn_estimator.errors import UserError
 PRETRAINED_FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), PRETRAINED)
 # What is made of it is written here, not beside it.
 PRETRAINED_RESULTS = os.path.join("runs", PRETRAINED)
+
+# How `damage` ends where a tensor can be read and holds a NaN or an infinity.
+NOT_FINITE = " is not finite"
 
 _ENDINGS = re.compile(r"\.(index|meta|data-\d{5}-of-\d{5})$")
 _STEP = re.compile(r"-(\d+)$")
@@ -127,7 +133,8 @@ def exists(prefix: str) -> bool:
 def damage(prefix: str) -> Optional[str]:
     """What is wrong with a checkpoint in a few words; None if every tensor of it can be read.
 
-    Reads all of it: TensorFlow keeps a checksum of every tensor and compares it.
+    Reads all of it: TensorFlow keeps a checksum of every tensor and compares it. A number that is
+    not finite is damage too: nothing goes on from such weights.
 
     Raises:
       UserError: one of its files is there and cannot be opened, which says nothing of what it
@@ -141,7 +148,9 @@ def damage(prefix: str) -> Optional[str]:
             return "its index is empty"
         reader = literal.reader(prefix)
         for name in reader.get_variable_to_shape_map():
-            reader.get_tensor(name)
+            value = reader.get_tensor(name)
+            if value.dtype.kind == "f" and not np.isfinite(value).all():
+                return name + NOT_FINITE
     except (tf.errors.OpError, OSError, RuntimeError, ValueError, LookupError) as error:
         # TensorFlow 2 says "out of range", among others, by Python's own exceptions.
         sentence = str(error).strip().splitlines() or [type(error).__name__]
@@ -202,6 +211,16 @@ def _names(state, newest: str) -> bool:
     named = [state.model_checkpoint_path] + list(state.all_model_checkpoint_paths)
     inside = all(os.path.realpath(os.path.dirname(path)) == folder for path in named)
     return inside and os.path.basename(named[0]) == os.path.basename(newest)
+
+
+def remove(prefix: str) -> None:
+    """Removes a checkpoint; the newest whole one of its folder becomes that to go on from."""
+    folder = os.path.dirname(prefix)
+    for path in glob.glob(glob.escape(prefix) + ".*"):
+        os.remove(path)
+    if not adopt_newest_whole(folder):
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(os.path.join(folder, "checkpoint"))
 
 
 def write_state(folder: str, newest: str, newest_first: Sequence[str]) -> None:

@@ -59,6 +59,7 @@ class Network(Settings, abc.ABC):
         labels: Dict,
         schedule: str,
         loss_scope: Callable = contextlib.nullcontext,
+        unit: float = 1.0,
     ) -> Tuple[Any, Dict[str, Any]]:
         """The loss of one training step.
 
@@ -68,6 +69,8 @@ class Network(Settings, abc.ABC):
           labels: random "hr" [batch, scale * patch, scale * patch, 3]; joint "hr_x2" and so on.
           schedule: "random" or "joint".
           loss_scope: makes the context in which pictures are compared with the truth.
+          unit: what the platform's weights multiply all features with, for the range of float16;
+            pictures are divided by it, in the context of `loss_scope`.
 
         Returns:
           (float32 scalar: the loss, {name of a part for TensorBoard: float32 scalar}).

@@ -31,14 +31,15 @@ class Bsrn(BsrnFields):
         labels: Dict,
         schedule: str,
         loss_scope: Callable = contextlib.nullcontext,
+        unit: float = 1.0,
     ) -> Tuple[Any, Dict[str, Any]]:
         """L1 of every output, weighted by 2^recursion; see `Network.loss`."""
         from bsrn_estimator.networks import losses
 
         if schedule == "random":
-            loss, parts = losses.random_loss(features, labels, self, loss_scope)
+            loss, parts = losses.random_loss(features, labels, self, loss_scope, unit)
             return loss, dict(zip(self.single_names, parts))
-        loss, parts_of_scales = losses.joint_loss(features, labels, self, loss_scope)
+        loss, parts_of_scales = losses.joint_loss(features, labels, self, loss_scope, unit)
         return loss, {
             "x%d/%s" % (scale, name): part
             for scale, parts in parts_of_scales.items()

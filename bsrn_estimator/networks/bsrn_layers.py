@@ -9,7 +9,8 @@ Names and shapes of the variables are those of the reference implementation, so 
 load as they are.
 """
 
-from typing import Any, Dict, List, Sequence, Tuple
+import contextlib
+from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 import numpy as np
 
@@ -28,11 +29,18 @@ def _channels(tensor) -> int:
     return int(tensor.shape[-1])
 
 
-def _convolution(inputs, filters: int, name: str, initializer=None, divisor: float = 1.0):
+def _convolution(
+    inputs,
+    filters: int,
+    name: str,
+    initializer=None,
+    divisor: float = 1.0,
+    after: Callable = contextlib.nullcontext,
+):
     """A 3x3 convolution with zero padding and bias; variables `name`/kernel and `name`/bias.
 
     Computed in the type of the variables, float32 except where a platform mixes precisions.
-    `divisor` divides the result before the bias is added.
+    `divisor` divides the result before the bias is added, both in a context that `after` makes.
     """
     with tf.variable_scope(name):
         kernel = tf.get_variable(
@@ -43,9 +51,10 @@ def _convolution(inputs, filters: int, name: str, initializer=None, divisor: flo
         bias = tf.get_variable("bias", [filters], initializer=tf.zeros_initializer())
     inputs = tf.cast(inputs, kernel.dtype.base_dtype)
     convolved = tf.nn.conv2d(inputs, kernel, strides=[1, 1, 1, 1], padding="SAME")
-    if divisor != 1:
-        convolved = convolved / divisor
-    return tf.nn.bias_add(convolved, bias)
+    with after():
+        if divisor != 1:
+            convolved = convolved / divisor
+        return tf.nn.bias_add(convolved, bias)
 
 
 def start(lr, network: BsrnFields):
@@ -140,7 +149,13 @@ def _nearly_upscaled(features, scale: int):
     return wide, factor
 
 
-def picture(features, scale: int, network: BsrnFields, divisor: float = 1.0):
+def picture(
+    features,
+    scale: int,
+    network: BsrnFields,
+    divisor: float = 1.0,
+    after: Callable = contextlib.nullcontext,
+):
     """The picture that HR features stand for.
 
     Args:
@@ -149,6 +164,8 @@ def picture(features, scale: int, network: BsrnFields, divisor: float = 1.0):
       network: its hyper-parameters.
       divisor: where `features` are a weighted sum of those of several outputs, the sum of the
         weights: the last convolution is linear, so the result is the weighted mean of pictures.
+        Or the unit of features that are not in grey levels.
+      after: makes the context of what follows the convolution.
 
     Returns:
       float32 [batch, height, width, 3], nominally in 0..255, neither rounded nor clipped.
@@ -156,13 +173,31 @@ def picture(features, scale: int, network: BsrnFields, divisor: float = 1.0):
     # A network with one scale has no folder for it; so says the reference implementation.
     scope = "generator/last_conv/x%d" % scale if len(network.scales) > 1 else "generator/last_conv"
     with tf.variable_scope(scope, reuse=tf.AUTO_REUSE):
-        result = _convolution(features, 3, "conv2d", divisor=divisor)
-    return result + np.array(network.rgb_mean, np.float32)
+        result = _convolution(features, 3, "conv2d", divisor=divisor, after=after)
+    with after():
+        return result + np.array(network.rgb_mean, np.float32)
 
 
-def outputs_of(trunk_features: Sequence, scale: int, network: BsrnFields) -> List:
-    """The picture after each recursion that has an output, from what `trunk` returned."""
-    return [picture(upscaled(features, scale), scale, network) for features in trunk_features]
+def outputs_of(
+    trunk_features: Sequence,
+    scale: int,
+    network: BsrnFields,
+    unit: float = 1.0,
+    after: Callable = contextlib.nullcontext,
+) -> List:
+    """The picture after each recursion that has an output, from what `trunk` returned.
+
+    Args:
+      trunk_features: what `trunk` returned.
+      scale: one of the scales of the network.
+      network: its hyper-parameters.
+      unit: what all features are multiplied with, where a platform has scaled the weights so.
+      after: makes the context in which pictures are brought back to grey levels.
+    """
+    return [
+        picture(upscaled(features, scale), scale, network, divisor=unit, after=after)
+        for features in trunk_features
+    ]
 
 
 def outputs(lr, scale: int, network: BsrnFields) -> List:

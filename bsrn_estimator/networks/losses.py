@@ -41,7 +41,11 @@ def weighted_l1(outputs: Sequence, hr, weights: Sequence[float]) -> Tuple:
 
 
 def random_loss(
-    features: Dict, labels: Dict, network: BsrnFields, loss_scope: Callable = contextlib.nullcontext
+    features: Dict,
+    labels: Dict,
+    network: BsrnFields,
+    loss_scope: Callable = contextlib.nullcontext,
+    unit: float = 1.0,
 ) -> Tuple:
     """The loss of a step on one scale.
 
@@ -54,6 +58,7 @@ def random_loss(
       labels: "hr", [batch, scale * patch, scale * patch, 3], RGB in 0..255, any dtype.
       network: its hyper-parameters.
       loss_scope: makes the context in which outputs are compared with the truth.
+      unit: see `bsrn_layers.outputs_of`.
 
     Returns:
       (float32 scalar: the loss, list of float32 scalars: the L1 of each output in grey levels).
@@ -61,7 +66,7 @@ def random_loss(
     taken = bsrn_layers.trunk(features["lr"], network)
 
     def branch(scale: int) -> List:
-        return bsrn_layers.outputs_of(taken, scale, network)
+        return bsrn_layers.outputs_of(taken, scale, network, unit, loss_scope)
 
     if len(network.scales) == 1:
         outputs = branch(network.scales[0])
@@ -78,7 +83,11 @@ def random_loss(
 
 
 def joint_loss(
-    features: Dict, labels: Dict, network: BsrnFields, loss_scope: Callable = contextlib.nullcontext
+    features: Dict,
+    labels: Dict,
+    network: BsrnFields,
+    loss_scope: Callable = contextlib.nullcontext,
+    unit: float = 1.0,
 ) -> Tuple:
     """The loss of a step on all scales: the mean of what `random_loss` gives for each.
 
@@ -90,6 +99,7 @@ def joint_loss(
       labels: "hr_x2", [batch, 2 * patch, 2 * patch, 3], and likewise for each of `network.scales`.
       network: its hyper-parameters.
       loss_scope: see `random_loss`.
+      unit: see `bsrn_layers.outputs_of`.
 
     Returns:
       (float32 scalar: the loss, {scale: list of float32 scalars: the L1 of each output}).
@@ -99,7 +109,7 @@ def joint_loss(
     totals, parts = [], {}
     for index, scale in enumerate(network.scales):
         own = [recursion[index] for recursion in parts_of_scales]
-        outputs = bsrn_layers.outputs_of(own, scale, network)
+        outputs = bsrn_layers.outputs_of(own, scale, network, unit, loss_scope)
         truth = labels["hr_x%d" % scale]
         with loss_scope():
             total, parts[scale] = weighted_l1(outputs, truth, network.output_weights)

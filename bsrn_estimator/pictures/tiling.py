@@ -102,8 +102,8 @@ def _equal_length(size: int, count: np.ndarray, overlap: int) -> np.ndarray:
 def _require_longer(tile: int, overlap: int) -> None:
     if overlap < 0 or tile <= 2 * overlap:
         raise UserError(
-            "a tile of %d pixels leaves nothing between two margins of %d; make --tile larger "
-            "than %d" % (tile, overlap, 2 * overlap)
+            "a tile of %d pixels leaves nothing between two margins of %d; make it larger "
+            "than %d, or the overlap smaller" % (tile, overlap, 2 * overlap)
         )
 
 

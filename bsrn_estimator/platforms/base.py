@@ -1,7 +1,7 @@
 """What every family of devices has to answer."""
 
 import contextlib
-from typing import Callable, ContextManager, Iterable, Optional, Sequence
+from typing import Any, Callable, ContextManager, Dict, Iterable, Optional, Sequence
 
 from bsrn_estimator.checkpoints import literal
 from bsrn_estimator.compat import SAVER_OPTIONS, tf
@@ -19,6 +19,12 @@ class Platform:
       batches_per_step: batches that one step of this process takes from its input function.
       default_schedule: the scale schedule where the user names none.
       strings_in_batches: whether the batches of training may carry the names of pictures.
+      steps_per_run: steps that one run of the session makes.
+      may_skip_steps: whether a run may leave the weights as they are, for an overflow.
+      max_skipped_steps: skipped steps in a row that end training.
+      unit: what `network_scope` multiplies all features of a training step with.
+      checks_saved_file: whether checkpoints are looked at for numbers that are not finite once they
+        are written, rather than by a graph of its own before.
     """
 
     rank = 0
@@ -26,6 +32,11 @@ class Platform:
     batches_per_step = 1
     default_schedule = "random"
     strings_in_batches = True
+    steps_per_run = 1
+    may_skip_steps = False
+    max_skipped_steps = 0
+    unit = 1.0
+    checks_saved_file = False
 
     def check_steps(self, start_step: int, train_steps: int, save_steps: int) -> None:
         """Raises UserError where training cannot start, end or save at such steps."""
@@ -90,6 +101,16 @@ class Platform:
           A context manager; what it gives is called as `network` is.
         """
         return contextlib.nullcontext(network)
+
+    def check_pause(self, seconds: float) -> None:
+        """Told after an evaluation how long training waited for it."""
+
+    def scalars(self) -> Dict[str, Any]:
+        """Scalar tensors of a step that is built, by name, which become curves.
+
+        To be called after `wrap_optimizer`, in the same graph.
+        """
+        return {}
 
     def wrap_optimizer(self, optimizer):
         """The optimizer as this platform distributes it or scales its loss."""

@@ -42,7 +42,8 @@ class DeviceOptions(Settings):
         yield (
             not (self.use_npu and (self.replicas > 1 or self.mixed_precision)),
             "--replicas and --mixed_precision are for GPUs; with --use_npu several cards are "
-            "started by scripts/run_npu_8p.sh, and precision is --precision_mode",
+            "started by scripts/run_npu_8p.sh, and precision is --precision_mode; see "
+            "configs/npu.flags",
         )
 
 

@@ -4,7 +4,7 @@ import contextlib
 import errno
 import os
 import struct
-from typing import Any, Callable, Dict, Mapping, Optional
+from typing import Any, Callable, Dict, Mapping, Optional, Sequence
 
 import numpy as np
 
@@ -112,6 +112,11 @@ def text_summary(name: str, text: str) -> "tf.Summary":
     summary = tf.Summary()
     summary.value.add(tag=name, metadata=metadata, tensor=tf.make_tensor_proto(text, tf.string))
     return summary
+
+
+def together(counting: Sequence[Any]) -> Callable[[], Dict[str, float]]:
+    """The `counters()` of several objects as one function."""
+    return lambda: {name: n for each in counting for name, n in each.counters().items()}
 
 
 def flush(writer: "tf.summary.FileWriter") -> None:

@@ -3,11 +3,12 @@
 import collections
 import math
 import os
-from typing import Callable, List
+from typing import Callable, List, Optional
 
 import numpy as np
 
 from bsrn_estimator import files
+from bsrn_estimator.checkpoints import files as checkpoint_files
 from bsrn_estimator.compat import tf
 from bsrn_estimator.training import model_fn
 from bsrn_estimator.training.model_folder import DIVERGED
@@ -49,6 +50,10 @@ class DivergenceHook(tf.train.SessionRunHook):
         tensors = model_fn.training_tensors()
         self._fetches = {name: tensors.get(name, []) for name in ("step", "loss/total")}
         self._losses = collections.deque(maxlen=_WINDOW)
+        self._step: Optional[int] = None
+
+    def after_create_session(self, session, _coordinator) -> None:
+        self._step = int(session.run(tf.train.get_global_step()))
 
     def before_run(self, _context):
         return tf.train.SessionRunArgs(self._fetches)
@@ -56,6 +61,9 @@ class DivergenceHook(tf.train.SessionRunHook):
     def after_run(self, _context, values) -> None:
         step = int(np.mean(values.results["step"]))
         loss = float(np.mean(values.results["loss/total"]))
+        if step == self._step:
+            return  # skipped for an overflow, which may have made the loss infinite too
+        self._step = step
         if not math.isfinite(loss):
             raise Diverged(step, "the loss is %s" % loss, loss)
         if self._factor and len(self._losses) >= _ENOUGH:
@@ -86,6 +94,30 @@ class FiniteWeights(tf.train.CheckpointSaverListener):
         for name, good in zip(self._names, finite):
             if not good:
                 raise Diverged(int(global_step), "%s is not finite, though the loss is" % name)
+
+
+class FiniteFile(tf.train.CheckpointSaverListener):
+    """As `FiniteWeights`, by the file that was written, where each graph is compiled for minutes.
+
+    The file is removed. One that is killed in between leaves it; it is damaged to those who look.
+
+    Args:
+      model_dir: the folder of the checkpoints.
+
+    Raises:
+      Diverged: after the checkpoint is gone.
+    """
+
+    def __init__(self, model_dir: str) -> None:
+        self._model_dir = model_dir
+
+    def after_save(self, _session, global_step) -> None:
+        step = int(global_step)
+        saved = checkpoint_files.checkpoint_of(self._model_dir, step)
+        fault = checkpoint_files.damage(saved)
+        if fault and fault.endswith(checkpoint_files.NOT_FINITE):
+            checkpoint_files.remove(saved)
+            raise Diverged(step, fault + ", though the loss is")
 
 
 def save_batch(read: Callable, path: str, batches: int = 1, **facts) -> List[str]:

@@ -62,6 +62,7 @@ class EvaluationListener(tf.train.CheckpointSaverListener):
       stop: tells whether the time is up.
       timed: hooks that are told how long an evaluation took (`exclude`).
       breaks_off: the hooks of an evaluation.
+      check_pause: told how long it took.
     """
 
     def __init__(
@@ -73,9 +74,11 @@ class EvaluationListener(tf.train.CheckpointSaverListener):
         stop: StopHook,
         timed: Sequence[Any],
         breaks_off: Sequence[tf.train.SessionRunHook],
+        check_pause: Callable[[float], None] = lambda _seconds: None,
     ) -> None:
         self._evaluate, self._model_dir, self._options = evaluate, model_dir, options
         self._stop, self._timed, self._breaks_off = stop, timed, breaks_off
+        self._check_pause = check_pause
         self._saved_at = start - 1
 
     def after_save(self, _session, step) -> None:
@@ -84,8 +87,10 @@ class EvaluationListener(tf.train.CheckpointSaverListener):
             return
         started = time.time()
         self._evaluate(checkpoint_of(self._model_dir, step), step, self._breaks_off)
+        seconds = time.time() - started
         for hook in self._timed:
-            hook.exclude(time.time() - started)
+            hook.exclude(seconds)
+        self._check_pause(seconds)
 
     def _is_due(self, step: int) -> bool:
         # Not the remainder: steps made in loops on a device may pass over a multiple.

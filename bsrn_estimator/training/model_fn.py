@@ -40,13 +40,20 @@ def spec(
     # an identity may share the memory of the variable, which the update overwrites.
     step = global_step + 1
     with platform.network_scope():
-        loss, parts = network.loss(features, labels, recipe.scale_schedule, platform.loss_scope)
+        loss, parts = network.loss(
+            features, labels, recipe.scale_schedule, platform.loss_scope, platform.unit
+        )
     with tf.control_dependencies([step]):
         train_op, learning_rate = optimization.train_op(
             loss, recipe, network.scope, global_step, platform.wrap_optimizer
         )
     values = {"step": step, "loss/total": loss, "learning_rate": learning_rate}
     values.update(("loss/" + name, part) for name, part in parts.items())
+    values.update(platform.scalars())
+    if platform.may_skip_steps:
+        # The last step that was made: a skipped one has the number of the one before.
+        with tf.control_dependencies([train_op]):
+            values["step"] = tf.identity(global_step.read_value())
     if "scale" in features:
         values["scale"] = features["scale"]
     for name, tensor in values.items():

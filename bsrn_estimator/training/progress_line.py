@@ -71,4 +71,6 @@ class ProgressHook(tf.train.SessionRunHook):
 
     def _seconds_left(self, step: int) -> float:
         busy = time.time() - self._start.time
-        return busy / max(step - self._start.step, 1) * (self._train_steps - step)
+        # Loops on a device may end later than asked for.
+        left = max(self._train_steps - step, 0)
+        return busy / max(step - self._start.step, 1) * left

@@ -17,6 +17,7 @@ from bsrn_estimator.training import (
     hooks,
     recovery,
     rollbacks,
+    skipped,
 )
 from bsrn_estimator.training.options import ROLLBACK, TrainingOptions
 from bsrn_estimator.training.progress_line import ProgressHook
@@ -111,23 +112,32 @@ class _Attempt:
         platform, run, options = self._platform, self._run, self._options
         is_first = platform.rank == 0
         platform.check_steps(self._start, options.train_steps, run.save_checkpoints_steps)
-        skipped = self.rollbacks.skipped_batches
-        read = self.reading.after(self._start, skipped, platform.strings_in_batches)
+        passed_over = self.rollbacks.skipped_batches
+        read = self.reading.after(self._start, passed_over, platform.strings_in_batches)
         self._bind_folder()
         if is_first and self._start:
             print("%s goes on from step %d" % (run.model_dir, self._start), flush=True)
         estimator = platform.training_estimator(build(self._slowed()), run)
         patches = self.reading.patches_per_step
+        skipped_steps = skipped.SkippedSteps(
+            platform.steps_per_run, platform.max_skipped_steps, platform.rank
+        )
+        counted = [skipped_steps] if platform.may_skip_steps else []
         points = curves.CurvesHook(
             run.model_dir if is_first else None,
             patches,
             options.summary_steps,
-            self.reading.counters,
+            curves.together([self.reading] + counted),
             self._texts(),
         )
         progress = ProgressHook(options.train_steps, patches, options.log_steps)
         guard = divergence.DivergenceHook(options.explosion_factor)
-        listeners = [divergence.FiniteWeights(), curves.CurvesBeforeCheckpoint(points)]
+        finite = (
+            divergence.FiniteFile(run.model_dir)
+            if platform.checks_saved_file
+            else divergence.FiniteWeights()
+        )
+        listeners = [finite, curves.CurvesBeforeCheckpoint(points)]
         if evaluate:
             listeners.append(
                 hooks.EvaluationListener(
@@ -138,6 +148,7 @@ class _Attempt:
                     stop,
                     [points, progress, stop],
                     breaks_off,
+                    platform.check_pause,
                 )
             )
         saver = platform.saver_hook(run) if is_first else None
@@ -145,7 +156,7 @@ class _Attempt:
             estimator.train(
                 read,
                 # The saver last: what belongs to a step is written before its checkpoint.
-                hooks=[points, progress, guard, stop] + ([saver] if saver else []),
+                hooks=[points, progress, guard, stop] + counted + ([saver] if saver else []),
                 max_steps=options.train_steps,
                 saving_listeners=listeners if is_first else None,
             )

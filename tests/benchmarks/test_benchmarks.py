@@ -57,6 +57,12 @@ def test_train_step(run, small_network, monkeypatch, tmp_path):
     assert result["joint_per_patch"] > 0 and result["records"] > 0
 
 
+def test_float16(run):
+    result = run("benchmarks.float16", "--recursions=1", "--patch=5")
+    require_ratio(result)
+    assert result["value"] > 0.99
+
+
 def test_evaluate(run, small_network, monkeypatch):
     monkeypatch.setattr(evaluate, "_SIZE", (48, 72))
     require_ratio(run("benchmarks.evaluate", "--network=small", "--pictures=3"))

@@ -82,6 +82,17 @@ def test_links_lead_somewhere(document):
         assert not anchor or anchor in documents.anchors(target), link
 
 
+def test_the_chinese_front_page_says_the_commands_of_the_english_pages():
+    english = "".join((ROOT / name).read_text() for name in ("README.md", "docs/ascend.md"))
+    lines = [
+        line
+        for block in documents.blocks(ROOT / "README.zh.md")
+        for line in block.text.splitlines()
+    ]
+    assert len(lines) >= 8
+    assert [line for line in lines if line not in english] == []
+
+
 def test_the_front_page_is_one_page():
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
 

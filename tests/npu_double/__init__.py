@@ -48,6 +48,13 @@ def build(build_name: str, folder: str) -> str:
     for parent, _, files in os.walk(package):
         if "__init__.py" not in files:
             _write(os.path.join(parent, "__init__.py"), "")
+    hccl = os.path.join(folder, "hccl")
+    os.makedirs(hccl)
+    _write(os.path.join(hccl, "__init__.py"), "")
+    if build_name != "development":
+        # Later builds import this package of CANN, which lies in a folder of its own there.
+        with open(os.path.join(package, "__init__.py"), "a") as file:
+            file.write("import hccl\n")
     return folder
 
 

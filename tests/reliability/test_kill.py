@@ -80,8 +80,8 @@ def test_training(commands, flags, tmp_path, kills, record_property):
     for tag in (
         "loss/total",
         "loss/x2",
-        "loss/x2/recursion_1",
-        "loss/x2/recursion_2",
+        "loss/x2/recursion_01",
+        "loss/x2/recursion_02",
         "learning_rate",
     ):
         assert sorted(found[tag]) == list(range(1, steps + 1))

@@ -1,5 +1,6 @@
 """The ModelArts entry: local folders, object storage through a stand-in for moxing, failures."""
 
+import importlib.util
 import json
 import os
 import signal
@@ -95,8 +96,9 @@ def test_one_process_a_card_or_the_launcher(monkeypatch):
     monkeypatch.setenv("RANK_SIZE", "8")
     monkeypatch.setenv("RANK_TABLE_FILE", "/ranks.json")
     launcher = modelarts_entry.command("/m", records, [])
+    assert importlib.util.find_spec(launcher[2])
     assert launcher[2:5] == [
-        "bsrn_estimator.platforms.npu.platform.launch",
+        "bsrn_estimator.platforms.npu.launch",
         "--log_dir=/m/logs",
         "--",
     ]

@@ -130,5 +130,11 @@ def anchors(document: pathlib.Path) -> Set[str]:
 
 def documents(root: pathlib.Path) -> List[pathlib.Path]:
     """The documents of the project, but for the history of what it once was."""
-    names = ("README.md", "CONTRIBUTING.md", "tfrecords/README.md")
+    names = (
+        "README.md",
+        "README.zh.md",
+        "CONTRIBUTING.md",
+        "tfrecords/README.md",
+        "modelzoo/README.md",
+    )
     return [root / name for name in names] + sorted((root / "docs").glob("*.md"))

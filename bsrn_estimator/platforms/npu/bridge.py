@@ -34,8 +34,17 @@ def symbol(name: str) -> Any:
     try:
         return getattr(importlib.import_module(module), name)
     except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] != "npu_bridge":
-            raise
+        missing = (error.name or "").split(".")[0]
+        if missing == "tensorflow":
+            raise UserError(
+                "npu_bridge needs TensorFlow 1.15 on Python 3.7, not this one"
+            ) from None
+        if missing != "npu_bridge":
+            raise UserError(
+                "npu_bridge is installed and the package %s, which it needs, is not found; source "
+                "set_env.sh of CANN as a whole in this shell, for it names the folder of that "
+                "package too" % missing
+            ) from None
         from bsrn_estimator.compat import TF2  # flags are defined without TensorFlow
 
         runtime = " and needs TensorFlow 1.15 on Python 3.7" if TF2 else ""

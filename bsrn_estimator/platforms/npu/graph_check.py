@@ -6,9 +6,10 @@ graph, before a session starts.
 """
 
 import collections
+import importlib.util
 import os
 import sys
-from typing import Any, Iterable, List
+from typing import Any, Iterable, List, Set
 
 from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import UserError
@@ -32,7 +33,7 @@ _ITERATORS = ("IteratorGetNext", "IteratorGetNextSync")
 _PULLED_DATASETS = ("MapDataset", "ParallelMapDataset", "BatchDataset", "MapAndBatchDataset")
 _WRAPPING_DATASETS = ("ModelDataset", "OptimizeDataset", "OptionsDataset", "FinalizeDataset")
 
-_STATIC = "its shape %s is not fixed; train with --scale_schedule=joint and a fixed --patch_size"
+_STATIC = "its shape %s is not fixed; train with --scale_schedule=joint, as configs/npu.flags"
 
 
 def check(fetches: Iterable) -> None:
@@ -89,7 +90,10 @@ def _reached(fetches: Iterable) -> List:
 
 def _of_operation(operation) -> Iterable[Violation]:
     if operation.type in _CONTROL_FLOW and not _from_npu_bridge(operation):
-        reason = "control flow has no place in a static graph; use --scale_schedule=joint"
+        reason = (
+            "control flow has no place in a static graph; use --scale_schedule=joint, as "
+            "configs/npu.flags does"
+        )
         yield Violation(operation, "control flow", reason)
     elif operation.type.startswith(_HOST_ONLY_PREFIXES) and not _from_npu_bridge(operation):
         yield Violation(operation, "host", "it runs on the host only; move it to the input_fn")
@@ -138,9 +142,31 @@ def _from_npu_bridge(operation) -> bool:
     home = getattr(sys.modules.get("npu_bridge"), "__file__", None)
     if not home:
         return False
-    folder = os.path.dirname(home) + os.sep
     for frame in reversed(list(operation.traceback or ())):
-        path = frame[0]
-        if "%stensorflow" % os.sep not in path:
-            return path.startswith(folder)
+        if not _inside(frame[0], _TENSORFLOW):
+            return _inside(frame[0], {_folder(home)})
     return False
+
+
+def _inside(path: str, folders: Iterable[str]) -> bool:
+    return any(os.path.realpath(path).startswith(folder) for folder in folders)
+
+
+def _folder(file: str) -> str:
+    return os.path.dirname(os.path.realpath(file)) + os.sep
+
+
+def _tensorflow_folders() -> Set[str]:
+    """The folders of TensorFlow's own packages: in 1.15 most of it is in tensorflow_core."""
+    found = set()
+    for name in ("tensorflow", "tensorflow_core", "tensorflow_estimator"):
+        try:
+            specification = importlib.util.find_spec(name)
+        except ValueError:  # a module without one, as the estimator's stand-in
+            continue
+        if specification and specification.origin:
+            found.add(_folder(specification.origin))
+    return found
+
+
+_TENSORFLOW = _tensorflow_folders()

@@ -203,8 +203,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--rank_table",
-        default=os.environ.get("RANK_TABLE_FILE"),
-        help="rank table of version 1.0 (JSON); by default RANK_TABLE_FILE of the environment",
+        default=rank_table.path_in(os.environ),
+        help="rank table (JSON); by default RANK_TABLE_FILE of the environment, or "
+        "RANK_TABLE_FILE_V_1_0",
     )
     parser.add_argument("--ranks", type=int, help="how many ranks the table must have")
     parser.add_argument("--server_id", help="which server this is, where the table lists several")

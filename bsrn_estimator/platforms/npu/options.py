@@ -6,9 +6,8 @@ import os
 import re
 from typing import Any, Callable, Dict, Iterator, Optional, Tuple
 
-from bsrn_estimator import files
 from bsrn_estimator.errors import UserError
-from bsrn_estimator.platforms.npu import bridge
+from bsrn_estimator.platforms.npu import bridge, further_options
 from bsrn_estimator.settings import EVALUATION, Settings, setting
 
 PRECISION_MODES = (
@@ -57,7 +56,12 @@ class NpuOptions(Settings):
         choices=PRECISION_MODES,
     )
     loss_scale: str = setting(
-        "none", "none; fixed:N, the loss times N; or dynamic, from 2^32 down by halves on overflow"
+        "dynamic",
+        "dynamic, from 2^16 up by doubles and down by halves on overflow; fixed:N, the loss times "
+        "N; or none",
+    )
+    max_skipped_steps: int = setting(
+        100, "ends training once so many steps in a row were skipped for overflow", least=1
     )
     iterations_per_loop: int = setting(
         1, "steps made on the device in one run of the session", least=1
@@ -88,6 +92,9 @@ class NpuOptions(Settings):
         None, "writes inputs and outputs of all operators into this folder", kind=str
     )
     data_dump_steps: str = setting("0", "which steps --data_dump_dir writes, such as 0|5|10-20")
+    npu_option: Tuple[str, ...] = setting(
+        (), "a further option of NPURunConfig; may be repeated", kind=list
+    )
 
     def _rules(self) -> Iterator[Tuple[bool, str]]:
         yield (
@@ -106,6 +113,11 @@ class NpuOptions(Settings):
         yield (
             not (self.auto_tune and self.aoe_mode),
             "--auto_tune and --aoe_mode exclude each other; give the one that your build has",
+        )
+        yield (
+            not (self.aoe_mode and self.iterations_per_loop > 1),
+            "--aoe_mode makes one step in each run of the session, whatever is asked for; leave "
+            "--iterations_per_loop out",
         )
         yield (
             bool(self.tuning_dir) == bool(self.auto_tune or self.aoe_mode),
@@ -148,7 +160,11 @@ class NpuOptions(Settings):
             arguments["session_device_id"] = self.device_id
         arguments.update(self._tuning(accepts))
         arguments.update(self._diagnosis())
-        return arguments
+        further = further_options.parsed(self.npu_option, accepts, self.precision_mode)
+        if "precision_mode_v2" in further:
+            # npu_bridge takes one of the two.
+            del arguments["precision_mode"]
+        return dict(arguments, **further)
 
     def _precision_mode(self, accepts) -> str:
         needed = _LATER_MODES.get(self.precision_mode)
@@ -173,7 +189,13 @@ class NpuOptions(Settings):
                 "this build of npu_bridge has no %s, which --%s needs; try --%s"
                 % (argument, flag, other)
             )
-        folder = writable_folder("tuning_dir", self.tuning_dir)
+        # Builds before the one with this argument end the process on it.
+        if self.aoe_mode == "mdat" and not accepts("aoe_config_file"):
+            raise UserError(
+                "this build of npu_bridge does not know --aoe_mode=mdat; give 1, 2 or 4, or use a "
+                "build of 2023 or later"
+            )
+        folder = further_options.writable_folder("tuning_dir", self.tuning_dir)
         if flag == "auto_tune":
             # Where the tuner of these builds looks for its knowledge and leaves it.
             os.environ["TUNE_BANK_PATH"] = folder
@@ -183,7 +205,7 @@ class NpuOptions(Settings):
     def _diagnosis(self) -> Dict[str, Any]:
         arguments = {}
         if self.profiling_dir:
-            folder = writable_folder("profiling_dir", self.profiling_dir)
+            folder = further_options.writable_folder("profiling_dir", self.profiling_dir)
             wanted = {"output": folder, "training_trace": "on", "task_trace": "on"}
             wanted.update(fp_point="", bp_point="")
             profiling = bridge.symbol("ProfilingConfig")
@@ -192,12 +214,12 @@ class NpuOptions(Settings):
             )
         dump = bridge.symbol("DumpConfig") if self._dump_dir() else None
         if self.overflow_dump_dir:
-            folder = writable_folder("overflow_dump_dir", self.overflow_dump_dir)
+            folder = further_options.writable_folder("overflow_dump_dir", self.overflow_dump_dir)
             arguments["dump_config"] = dump(
                 enable_dump_debug=True, dump_path=folder, dump_debug_mode="all"
             )
         elif self.data_dump_dir:
-            folder = writable_folder("data_dump_dir", self.data_dump_dir)
+            folder = further_options.writable_folder("data_dump_dir", self.data_dump_dir)
             arguments["dump_config"] = dump(
                 enable_dump=True,
                 dump_path=folder,
@@ -208,16 +230,3 @@ class NpuOptions(Settings):
 
     def _dump_dir(self) -> Optional[str]:
         return self.overflow_dump_dir or self.data_dump_dir
-
-
-def writable_folder(flag: str, path: str) -> str:
-    """The absolute path of the folder that a flag names, made where it is missing.
-
-    Raises:
-      UserError: it cannot be made, read or written.
-    """
-    path = os.path.abspath(path)
-    files.make_folder(path, "--%s=%s" % (flag, path))
-    if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
-        raise UserError("--%s=%s cannot be read and written; name another folder" % (flag, path))
-    return path

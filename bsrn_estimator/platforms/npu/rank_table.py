@@ -7,13 +7,15 @@ import argparse
 import dataclasses
 import glob
 import ipaddress
+import itertools
 import sys
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Any, Iterator, Mapping, Optional, Sequence, Tuple
 
 from bsrn_estimator import files
 from bsrn_estimator.errors import UserError
 
-DEVICES_OF_A_SERVER = 8
+# Where the path of the table is found; ModelArts sets the second, to a table of the newer form.
+VARIABLES = ("RANK_TABLE_FILE", "RANK_TABLE_FILE_V_1_0")
 _DEVICE_FILES = "/dev/davinci[0-9]*"
 
 
@@ -27,61 +29,93 @@ class Device:
     rank_id: int
 
 
+def path_in(environ: Mapping) -> Optional[str]:
+    """The path of the rank table that the environment names; None where it names none."""
+    return next((environ[name] for name in VARIABLES if environ.get(name)), None)
+
+
 def load(path: str) -> Tuple[Device, ...]:
     """The devices of a rank table, by rank.
 
+    Args:
+      path: a table of version 1.0 (`server_list`), or one of the older form (`group_list`).
+
     Raises:
-      UserError: the file cannot be read, is not a rank table of version 1.0, or its ranks are not
-        0, 1, 2, ... each once, or two entries name the same device or address.
+      UserError: the file cannot be read, is no rank table, or its ranks are not 0, 1, 2, ... each
+        once, or two entries name the same device or address.
     """
     table = files.read_json(path)
-    if not isinstance(table, dict) or not isinstance(table.get("server_list"), list):
-        older = isinstance(table, dict) and "group_list" in table
+    forms = {"server_list": _devices_of_servers, "group_list": _devices_of_groups}
+    present = [name for name in forms if isinstance(table, dict) and name in table]
+    if len(present) != 1 or not isinstance(table[present[0]], list):
         raise UserError(
-            "rank table %s has no server_list%s; make one of version 1.0 with hccl_tools.py"
-            % (path, " (its group_list is the older form)" if older else "")
+            "rank table %s must have one list, server_list (version 1.0) or group_list (the older "
+            "form); make one with hccl_tools.py" % path
         )
-    _check_status(path, table)
-    devices = _devices(path, table["server_list"])
-    _check_unique(path, devices)
-    return tuple(sorted(devices, key=lambda device: device.rank_id))
-
-
-def _check_status(path: str, table: Any) -> None:
-    status = table.get("status", "completed")
-    if status != "completed":
-        raise UserError(
-            "rank table %s has the status %s, not completed; wait until the job's nodes are ready"
-            % (path, status)
-        )
-    count = str(table.get("server_count", len(table["server_list"])))
-    if count != str(len(table["server_list"])):
-        raise UserError(
-            "rank table %s says server_count %s and lists %d servers; make it anew"
-            % (path, count, len(table["server_list"]))
-        )
-
-
-def _devices(path: str, servers: Any) -> List[Device]:
-    devices = []
+    _check_status(path, table, present[0])
     try:
-        for server in servers:
-            for entry in server["device"]:
-                devices.append(
-                    Device(
-                        server_id=str(server["server_id"]),
-                        device_id=int(entry["device_id"]),
-                        device_ip=str(ipaddress.ip_address(entry["device_ip"])),
-                        rank_id=int(entry["rank_id"]),
-                    )
-                )
+        devices = list(forms[present[0]](table))
     except (KeyError, TypeError) as error:
         raise UserError("rank table %s lacks the field %s" % (path, error)) from None
     except ValueError as error:
         raise UserError("rank table %s has a wrong value: %s" % (path, error)) from None
     if not devices:
         raise UserError("rank table %s lists no device" % path)
-    return devices
+    _check_unique(path, devices)
+    return tuple(sorted(devices, key=lambda device: device.rank_id))
+
+
+def _check_status(path: str, table: Any, form: str) -> None:
+    status = table.get("status", "completed")
+    if status != "completed":
+        raise UserError(
+            "rank table %s has the status %s, not completed; wait until the job's nodes are ready"
+            % (path, status)
+        )
+    name, what = {
+        "server_list": ("server_count", "servers"),
+        "group_list": ("group_count", "groups"),
+    }[form]
+    count = str(table.get(name, len(table[form])))
+    if count != str(len(table[form])):
+        raise UserError(
+            "rank table %s says %s %s and lists %d %s; make it anew"
+            % (path, name, count, len(table[form]), what)
+        )
+
+
+def _devices_of_servers(table: Any) -> Iterator[Device]:
+    for server in table["server_list"]:
+        for entry in server["device"]:
+            yield _device(server["server_id"], entry, int(entry["rank_id"]))
+
+
+def _devices_of_groups(table: Any) -> Iterator[Device]:
+    """Those of the older form, where an instance is a process with its device or devices.
+
+    A rank is told by `rank_id`, else by the order in the table; a `pod_name` that is a number is
+    that of the instance's process, and has to agree.
+    """
+    ranks = itertools.count()
+    for group in table["group_list"]:
+        instances = group["instance_list"]
+        for instance in instances:
+            for entry in instance["devices"]:
+                rank = next(ranks)
+                told = instance.get("rank_id", entry.get("rank_id", rank))
+                pod = str(instance.get("pod_name", ""))
+                if len(instance["devices"]) == 1 and pod.isdigit() and int(pod) != int(told):
+                    raise ValueError("pod_name %s of rank %s" % (pod, told))
+                yield _device(instance["server_id"], entry, int(told))
+
+
+def _device(server_id: Any, entry: Any, rank: int) -> Device:
+    return Device(
+        server_id=str(server_id),
+        device_id=int(entry["device_id"]),
+        device_ip=str(ipaddress.ip_address(entry["device_ip"])),
+        rank_id=rank,
+    )
 
 
 def _check_unique(path: str, devices: Sequence[Device]) -> None:
@@ -92,10 +126,11 @@ def _check_unique(path: str, devices: Sequence[Device]) -> None:
             % (path, len(devices) - 1, ", ".join(map(str, ranks)))
         )
     for device in devices:
-        if not 0 <= device.device_id < DEVICES_OF_A_SERVER:
+        # Servers of later cards have sixteen; which of them this one has is for `_check_host`.
+        if device.device_id < 0:
             raise UserError(
-                "rank table %s: device_id %d of rank %d is not one of 0 to %d"
-                % (path, device.device_id, device.rank_id, DEVICES_OF_A_SERVER - 1)
+                "rank table %s: device_id %d of rank %d is below 0"
+                % (path, device.device_id, device.rank_id)
             )
     _check_no_pair(path, [(device.server_id, device.device_id) for device in devices], "device")
     _check_no_pair(path, [device.device_ip for device in devices], "device_ip")

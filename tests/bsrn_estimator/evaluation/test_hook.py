@@ -108,7 +108,7 @@ def test_the_estimator_returns_the_same_means(whole):
     assert count == 2 * (4 + 4 + 4 + 2)
     mean = np.mean([entry["psnr_y"] for entry in content["scales"].values()])
     assert returned[hook.MEAN_PSNR] == pytest.approx(mean, rel=1e-5)
-    for scale in CONFIG.scales:
+    for scale in support.CONFIG.scales:
         gain = returned["psnr_y/x%d" % scale] - returned["bicubic_psnr_y/x%d" % scale]
         assert returned.pop("psnr_gain/x%d" % scale) == pytest.approx(gain, abs=1e-4)
     assert set(returned) - {"loss", "global_step", "psnr_y/mean"} == {

@@ -8,10 +8,12 @@ import pytest
 
 from tests import npu_double
 
+_PACKAGES = ("npu_bridge", "hccl")
 _VARIABLES = (
     "JOB_ID RANK_SIZE RANK_ID RANK_TABLE_FILE DEVICE_ID ASCEND_DEVICE_ID POD_NAME TF_CONFIG "
-    "RESTORE_FROM LOCAL_CHECKPOINT_DIR CM_WORKER_SIZE TUNE_BANK_PATH NPU_DOUBLE_RECORD "
-    "NPU_DOUBLE_EXCHANGE NPU_DOUBLE_OVERFLOW_EVERY NPU_DOUBLE_DIE"
+    "RESTORE_FROM LOCAL_CHECKPOINT_DIR CM_WORKER_SIZE TUNE_BANK_PATH RANK_TABLE_FILE_V_1_0 "
+    "NPU_DOUBLE_RECORD NPU_DOUBLE_EXCHANGE NPU_DOUBLE_OVERFLOW_EVERY NPU_DOUBLE_INF_NAN "
+    "NPU_DOUBLE_DIE"
 ).split()
 
 
@@ -26,7 +28,7 @@ def doubles(tmp_path_factory):
 
 def forget_npu_bridge():
     """Makes the next import of npu_bridge a new one, as in a new process."""
-    for name in [name for name in sys.modules if name.split(".")[0] == "npu_bridge"]:
+    for name in [name for name in sys.modules if name.split(".")[0] in _PACKAGES]:
         del sys.modules[name]
 
 

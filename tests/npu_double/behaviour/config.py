@@ -5,6 +5,7 @@ import os
 import re
 
 import tensorflow.compat.v1 as tf
+from npu_bridge.behaviour import exchange
 from npu_bridge.behaviour.build_name import BUILD
 
 # Not of the base class, and read by the estimator.
@@ -26,6 +27,28 @@ _PRECISION_MODES = {
     "cube_fp16in_fp32out",
     "master": "force_fp16 allow_fp32_to_fp16 must_keep_origin_dtype allow_mix_precision force_fp32 "
     "cube_fp16in_fp32out allow_mix_precision_fp16 allow_mix_precision_bf16 allow_fp32_to_bf16",
+}
+
+_AOE_MODES = {
+    "development": (),
+    "r1.8.0": ("1", "2", "3", "4"),
+    "master": ("1", "2", "4", "mdat"),
+}
+_OF_OPERATORS = ("", "high_precision", "high_performance")
+_OF_ALL = _OF_OPERATORS + ("high_precision_for_all", "high_performance_for_all")
+_IMPLEMENTATIONS = {"development": _OF_OPERATORS, "r1.8.0": _OF_ALL, "master": _OF_ALL}
+_FILES = ("modify_mixlist", "fusion_switch_file", "op_precision_mode", "customize_dtypes")
+# The fields of a protocol buffer that the values go into.
+_KINDS = {
+    "deterministic": int,
+    "enable_small_channel": int,
+    "op_debug_level": int,
+    "hccl_timeout": int,
+    "external_weight": bool,
+    "enable_reduce_precision": bool,
+    "op_select_implmode": str,
+    "graph_memory_max_size": str,
+    "op_compiler_cache_dir": str,
 }
 
 
@@ -97,18 +120,39 @@ def check_natively(config):
     mode = given["precision_mode"]
     if mode is not None and mode not in _PRECISION_MODES[BUILD].split():
         raise NativeError("precision_mode %s" % mode)
-    if given["op_select_implmode"] not in (None, "", "high_precision", "high_performance"):
+    if given["op_select_implmode"] not in (None,) + _IMPLEMENTATIONS[BUILD]:
         raise NativeError("op_select_implmode %s" % given["op_select_implmode"])
     if given["session_device_id"] is not None and given["session_device_id"] < 0:
         raise NativeError("session_device_id %s" % given["session_device_id"])
-    if given.get("aoe_mode") not in (None, "1", "2", "4", "mdat"):
+    if given.get("aoe_mode") not in (None,) + _AOE_MODES[BUILD]:
         raise NativeError("aoe_mode %s" % given["aoe_mode"])
+    if given.get("precision_mode_v2") is not None and mode is not None:
+        raise NativeError("precision_mode and precision_mode_v2 together")
+    if given.get("modify_mixlist") is not None and not str(mode).startswith("allow_mix"):
+        raise NativeError("modify_mixlist with precision_mode %s" % mode)
+    for name in _FILES:
+        if given.get(name) is not None and not os.path.isfile(given[name]):
+            raise NativeError("%s %s" % (name, given[name]))
+    for name, kind in _KINDS.items():
+        if given.get(name) is not None and type(given[name]) is not kind:
+            raise TypeError("%s has type %s" % (name, type(given[name]).__name__))
+    _check_card(given["session_device_id"])
     if given["dump_config"] is not None:
         _check_dump(given["dump_config"])
     profiling = given["profiling_config"]
     if profiling is not None and profiling.enable_profiling and BUILD == "development":
         if not profiling.profiling_options:
             raise ValueError("profiling_options must be set")
+
+
+def _check_card(session_device_id):
+    """The graph waits on one card, and the queue of data feeds one: the same."""
+    queue = int(os.environ.get("ASCEND_DEVICE_ID") or os.environ.get("DEVICE_ID") or 0)
+    graph = queue if session_device_id is None else session_device_id
+    # Of these builds the latest alone tells the queue of the session's card.
+    if BUILD != "master" and graph != queue:
+        raise NativeError("no data: the queue is that of card %d, not %d" % (queue, graph))
+    exchange.claim(graph)
 
 
 def _check_dump(dump):

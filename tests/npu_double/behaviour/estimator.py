@@ -67,6 +67,7 @@ class NPUEstimator(tf.estimator.Estimator):
     def _train_on_device(self, spec, worker_hooks, user_hooks, step, listeners):
         config, given = self._config, self._config.npu
         check_natively(config)
+        _log_compilation()
         loop = given["iterations_per_loop"]
         _check_inputs(loop)
         train_op = tf.group(spec.train_op, name="IterationOp") if loop > 1 else spec.train_op
@@ -98,7 +99,12 @@ class NPUEstimator(tf.estimator.Estimator):
                 while not session.should_stop():
                     _, loss = session.run([train_op, spec.loss])
         finally:
-            self._record("train", fetch_sets=len(runs.fetch_sets), runs=runs.count)
+            self._record(
+                "train",
+                fetch_sets=len(runs.fetch_sets),
+                runs=runs.count,
+                others=sorted(runs.others),
+            )
         return loss
 
     def _saver_hooks(self, spec, listeners):
@@ -172,12 +178,21 @@ def _check_inputs(loop):
                     raise NativeError("string from %s" % operation.name)
 
 
+def _log_compilation():
+    """What the native layer logs as information once a graph is compiled."""
+    if int(os.environ.get("TF_CPP_MIN_LOG_LEVEL") or 0) <= 0:
+        line = b"I tf_adapter/kernels/geop_npu.cc] The model has been compiled on the Ascend AI "
+        os.write(2, line + b"processor, current graph id is:1\n")
+
+
 class _RunRecorder(tf.train.SessionRunHook):
-    """Counts the distinct sets of fetches that run the training operation: each is compiled."""
+    """Counts the distinct sets of fetches, each of which is compiled: those that run the training
+    operation, and by their names the others, but for a global step, which npu_bridge reads itself,
+    and the operations of savers."""
 
     def __init__(self, train_op):
         self._name = train_op.name
-        self.fetch_sets, self.count = set(), 0
+        self.fetch_sets, self.count, self.others = set(), 0, set()
 
     def after_create_session(self, session, coord):
         run = session.run
@@ -187,6 +202,8 @@ class _RunRecorder(tf.train.SessionRunHook):
             if self._name in names:
                 self.fetch_sets.add(frozenset(names))
                 self.count += 1
+            elif not all(name.startswith(("global_step", "save")) for name in names):
+                self.others.add(" ".join(sorted(names)[:3]))
             return run(fetches, *args, **kwargs)
 
         session.run = recorded

@@ -21,6 +21,26 @@ def rank():
     return int(os.environ.get("RANK_ID") or "0")
 
 
+def claim(card):
+    """Takes a card for this rank.
+
+    Raises:
+      RuntimeError: another rank of this host has it.
+    """
+    folder = os.environ.get("NPU_DOUBLE_EXCHANGE")
+    if rank_size() <= 1 or not folder:
+        return
+    path = os.path.join(folder, "card-%d" % card)
+    try:
+        with open(path, "x") as file:
+            file.write(str(rank()))
+    except FileExistsError:
+        with open(path) as file:
+            holder = file.read()
+        if holder != str(rank()):
+            raise RuntimeError("card %d is taken by rank %s" % (card, holder)) from None
+
+
 def gather(kind, arrays):
     """The lists of arrays that all ranks gave in their calls of this `kind` and turn, by rank."""
     folder = os.environ["NPU_DOUBLE_EXCHANGE"]

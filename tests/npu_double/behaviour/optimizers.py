@@ -74,30 +74,34 @@ class NPUDistributedOptimizer(tf.train.Optimizer):
 class FixedLossScaleManager:
     def __init__(self, arguments):
         if arguments["loss_scale"] < 1:
-            raise ValueError("loss scale must be at least 1")
-        self._scale = arguments["loss_scale"]
+            raise ValueError("loss scale must be at least 1.")
+        self._scale = tf.convert_to_tensor(arguments["loss_scale"], tf.float32)
 
     def get_loss_scale(self):
-        return tf.constant(self._scale, tf.float32)
+        return self._scale
 
     def update_loss_scale(self, finite_grads):
         return tf.no_op()
 
 
 class ExponentialUpdateLossScaleManager:
-    """Keeps its state in variables of the graph, so a checkpoint holds it."""
+    """Keeps its state in variables of the graph, so a checkpoint holds it.
+
+    The first value of the scale is a tensor, as in the real one: it is under whatever control
+    dependencies the manager is made under, and so is the initializer that reads it.
+    """
 
     def __init__(self, arguments):
         self._given = arguments
-        self._scale = self._variable("loss_scale", np.float32(arguments["init_loss_scale"]))
-        self._good = self._variable("good_steps", np.int32(0))
-        self._bad = self._variable("bad_steps", np.int32(0))
+        first = tf.convert_to_tensor(arguments["init_loss_scale"], tf.float32)
+        self._scale = self._variable("loss_scale", first)
+        self._good = self._variable("good_steps", 0)
+        self._bad = self._variable("bad_steps", 0)
 
     @staticmethod
     def _variable(name, value):
-        return tf.Variable(
-            value, name=name, trainable=False, collections=[tf.GraphKeys.GLOBAL_VARIABLES]
-        )
+        # A name that is taken is made another, without a word.
+        return tf.Variable(value, name=name, trainable=False)
 
     def get_loss_scale(self):
         return self._scale
@@ -105,27 +109,33 @@ class ExponentialUpdateLossScaleManager:
     def update_loss_scale(self, finite_grads):
         given = self._given
 
+        def scaled(scale):
+            with tf.control_dependencies([tf.convert_to_tensor(scale)]):
+                return tf.group(
+                    tf.assign(self._scale, scale), tf.assign(self._good, 0), tf.assign(self._bad, 0)
+                )
+
         def raised():
-            enough = tf.greater_equal(self._good + 1, given["incr_every_n_steps"])
-            scale = tf.where(enough, self._scale * float(given["incr_ratio"]), self._scale)
-            good = tf.where(enough, 0, self._good + 1)
-            return self._settle(scale, good, self._bad * 1)
+            fits = tf.less(self._scale, 3.4e38 / given["incr_ratio"])
+            return scaled(tf.where(fits, self._scale * float(given["incr_ratio"]), self._scale * 1))
 
         def lowered():
-            enough = tf.greater_equal(self._bad + 1, given["decr_every_n_nan_or_inf"])
-            smaller = tf.maximum(1.0, self._scale * float(given["decr_ratio"]))
-            scale = tf.where(enough, smaller, self._scale)
-            return self._settle(scale, 0, tf.where(enough, 0, self._bad + 1))
+            return scaled(tf.maximum(1.0, self._scale * float(given["decr_ratio"])))
 
-        return tf.cond(finite_grads, raised, lowered)
+        def counted_bad():
+            return tf.group(tf.assign_add(self._bad, 1), tf.assign(self._good, 0))
 
-    def _settle(self, scale, good, bad):
-        with tf.control_dependencies([tf.convert_to_tensor(v) for v in (scale, good, bad)]):
-            return tf.group(
-                tf.assign(self._scale, scale),
-                tf.assign(self._good, good),
-                tf.assign(self._bad, bad),
-            )
+        return tf.cond(
+            finite_grads,
+            lambda: tf.cond(
+                self._good + 1 >= given["incr_every_n_steps"],
+                raised,
+                lambda: tf.group(tf.assign_add(self._good, 1)),
+            ),
+            lambda: tf.cond(
+                self._bad + 1 >= given["decr_every_n_nan_or_inf"], lowered, counted_bad
+            ),
+        )
 
 
 class NPULossScaleOptimizer(tf.train.Optimizer):
@@ -139,19 +149,40 @@ class NPULossScaleOptimizer(tf.train.Optimizer):
         self._is_distributed = arguments["is_distributed"]
         super().__init__(use_locking=False, name="NPULossScaleOptimizer")
 
-    def compute_gradients(self, loss, var_list=None, **kwargs):
+    def compute_gradients(
+        self,
+        loss,
+        var_list=None,
+        gate_gradients=tf.train.Optimizer.GATE_OP,
+        aggregation_method=None,
+        colocate_gradients_with_ops=False,
+        grad_loss=None,
+    ):
         scale = self._manager.get_loss_scale()
-        pairs = self._opt.compute_gradients(loss * scale, var_list, **kwargs)
+        pairs = self._opt.compute_gradients(
+            loss * tf.cast(scale, loss.dtype.base_dtype),
+            var_list=var_list,
+            gate_gradients=gate_gradients,
+            aggregation_method=aggregation_method,
+            colocate_gradients_with_ops=colocate_gradients_with_ops,
+            grad_loss=grad_loss,
+        )
+        inverse = tf.reciprocal(scale)
         return [
-            (None if gradient is None else gradient * tf.reciprocal(scale), variable)
+            (None if gradient is None else gradient * inverse, variable)
             for gradient, variable in pairs
         ]
 
     def apply_gradients(self, grads_and_vars, global_step=None, name=None):
-        with tf.control_dependencies([gradient for gradient, _ in grads_and_vars]):
-            flag = tf.py_func(self._read_flag, [], tf.float32)
-        flag.set_shape([])
-        finite = tf.equal(flag, 0.0)
+        gradients = [gradient for gradient, _ in grads_and_vars if gradient is not None]
+        if os.environ.get("NPU_DOUBLE_INF_NAN") and BUILD == "master":
+            # The mode of later cards: arithmetic gives infinities, and no flag is raised.
+            finite = tf.reduce_all([tf.reduce_all(tf.is_finite(g)) for g in gradients])
+        else:
+            with tf.control_dependencies(gradients):
+                flag = tf.py_func(self._read_flag, [], tf.float32)
+            flag.set_shape([])
+            finite = tf.equal(flag, 0.0)
         applied = tf.cond(
             finite,
             lambda: self._opt.apply_gradients(grads_and_vars, global_step, name),

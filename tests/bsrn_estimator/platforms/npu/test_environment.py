@@ -28,6 +28,42 @@ def test_one_card_looks_for_no_others():
     assert environ == {"JOB_ID": "7", "RANK_SIZE": "1", "RANK_ID": "0"}
 
 
+def test_the_card_of_the_flag_is_that_of_the_queue_of_data():
+    environ = {"DEVICE_ID": "1", "ASCEND_DEVICE_ID": "2"}
+    npu_environment.prepare(environ, device_id=3)
+    assert environ["DEVICE_ID"] == environ["ASCEND_DEVICE_ID"] == "3"
+    environ = {"ASCEND_DEVICE_ID": "2"}
+    npu_environment.prepare(environ)
+    assert environ["ASCEND_DEVICE_ID"] == "2" and "DEVICE_ID" not in environ
+
+
+def test_one_card_for_several_ranks_is_refused(ranks_file):
+    environ = {"RANK_SIZE": "2", "RANK_ID": "1", "RANK_TABLE_FILE": ranks_file}
+    with pytest.raises(UserError, match="--device_id=0 would give each of the 2 ranks the same"):
+        npu_environment.prepare(environ, device_id=0)
+
+
+def test_the_rank_table_of_modelarts(ranks_file):
+    environ = {"RANK_SIZE": "2", "RANK_ID": "1", "RANK_TABLE_FILE_V_1_0": ranks_file}
+    assert npu_environment.prepare(environ) == npu_environment.Ranks(1, 2)
+    # npu_bridge reads this name alone.
+    assert environ["RANK_TABLE_FILE"] == ranks_file
+
+
+@pytest.mark.parametrize(
+    "seconds, environ, warned",
+    [
+        (900, {}, False),
+        (1000, {}, True),
+        (1000, {"HCCL_EXEC_TIMEOUT": "17340"}, False),
+        (50, {"HCCL_EXEC_TIMEOUT": "68"}, True),
+    ],
+)
+def test_an_evaluation_that_the_other_ranks_may_not_wait_for(caplog, seconds, environ, warned):
+    npu_environment.check_pause(seconds, environ)
+    assert ("HCCL_EXEC_TIMEOUT" in caplog.text) == warned
+
+
 def test_weights_from_elsewhere_are_left_aside(caplog):
     environ = {"RESTORE_FROM": "/old", "LOCAL_CHECKPOINT_DIR": "/older"}
     npu_environment.prepare(environ)

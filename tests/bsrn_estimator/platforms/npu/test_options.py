@@ -50,6 +50,8 @@ def test_all_builds_take_what_is_given_by_default(build):
         ({"overflow_dump_dir": "a", "data_dump_dir": "b"}, "exclude each other"),
         ({"data_dump_dir": "a", "data_dump_steps": "1,2"}, "--data_dump_steps"),
         ({"data_dump_steps": "|".join("1" * 101)}, "--data_dump_steps"),
+        ({"max_skipped_steps": 0}, "--max_skipped_steps"),
+        ({"aoe_mode": "2", "tuning_dir": "t", "iterations_per_loop": 2}, "--iterations_per_loop"),
     ],
 )
 def test_a_wrong_value_is_named(given, said):
@@ -74,6 +76,13 @@ def test_tuning_is_given_to_the_builds_that_have_it(tmp_path):
         auto_tune.run_config_arguments(_accepts("master"))
     with pytest.raises(UserError, match="no aoe_mode.*--aoe_mode.*--auto_tune"):
         aoe.run_config_arguments(_accepts("development"))
+
+
+def test_a_tuning_mode_that_ends_the_process_of_older_builds(tmp_path):
+    aoe = NpuOptions(aoe_mode="mdat", tuning_dir=str(tmp_path))
+    assert aoe.run_config_arguments(_accepts("master"))["aoe_mode"] == "mdat"
+    with pytest.raises(UserError, match="--aoe_mode=mdat"):
+        aoe.run_config_arguments(_accepts("r1.8.0"))
 
 
 def test_later_precision_modes_need_a_later_build():
@@ -110,5 +119,7 @@ def test_the_flags_are_the_fields(monkeypatch):
     assert [flag.name for flag in defined] == list(inspect.signature(NpuOptions).parameters)
     values(["command", "--loss_scale=fixed:8"])
     assert NpuOptions.from_flags(values) == NpuOptions(loss_scale="fixed:8")
+    values(["command", "--loss_scale=fixed:8", "--npu_option=a=1,2", "--npu_option=b=c=d"])
+    assert NpuOptions.from_flags(values).npu_option == ("a=1,2", "b=c=d")
     with pytest.raises(UserError, match="--loss_scale is for --use_npu"):
         npu_options.refuse_given(values)

@@ -1,7 +1,10 @@
 """Training for the NPU under the test double of each build, by the real command line."""
 
+import glob
 import json
 import os
+import shutil
+import subprocess
 import sys
 
 import numpy as np
@@ -10,6 +13,7 @@ import pytest
 from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.platforms.base import RunOptions
+from bsrn_estimator.platforms.cpu import CpuPlatform
 from bsrn_estimator.platforms.npu import bridge
 from bsrn_estimator.platforms.npu.environment import Ranks
 from bsrn_estimator.platforms.npu.options import NpuOptions
@@ -41,10 +45,20 @@ def train(data, tmp_path):
     def to(step, *further, folder="run"):
         model_dir = tmp_path / folder
         run = ["--mode=train", "--model_dir=%s" % model_dir, "--train_steps=%d" % step]
-        steps = ["--save_checkpoints_steps=2", "--evaluation_steps=2"]
+        steps = ["--save_checkpoints_steps=2", "--evaluation_steps=2", "--summary_steps=1"]
         return command(tiny.NETWORK_FLAGS + data + steps + run + list(further)), str(model_dir)
 
     return to
+
+
+def curves(model_dir):
+    """{name: [(step, value), ...]} of what training wrote."""
+    found = {}
+    for path in sorted(glob.glob(os.path.join(model_dir, "events.*"))):
+        for event in tf.train.summary_iterator(path):
+            for value in event.summary.value:
+                found.setdefault(value.tag, []).append((event.step, value.simple_value))
+    return found
 
 
 def weights(model_dir):
@@ -95,6 +109,23 @@ def test_loss_scaling_changes_no_number(install, train):
         np.testing.assert_allclose(dynamic[name], value, rtol=1e-6, atol=1e-12, err_msg=name)
 
 
+@pytest.mark.parametrize("build", npu_double.BUILDS)
+def test_the_state_of_loss_scaling_waits_for_no_step(build, install):
+    install(build)
+    with tf.Graph().as_default(), tf.Session() as session:
+        step = tf.train.get_or_create_global_step()
+        weight = tf.get_variable("weight", [3])
+        with tf.control_dependencies([step + 1]):
+            platform = NpuPlatform(NpuOptions(loss_scale="dynamic"))
+            optimizer = platform.wrap_optimizer(tf.train.AdamOptimizer())
+            optimizer.apply_gradients(optimizer.compute_gradients(tf.reduce_sum(weight)), step)
+        for variable in tf.global_variables():
+            if variable is not step:
+                session.run(variable.initializer)
+        session.run(step.initializer)
+        assert session.run(platform.scalars()["loss_scale"]) == 2.0**16
+
+
 def test_a_step_that_overflows_is_made_again(install, train):
     recorded = install("master")
     os.environ["NPU_DOUBLE_OVERFLOW_EVERY"] = "2"
@@ -103,12 +134,160 @@ def test_a_step_that_overflows_is_made_again(install, train):
     final = weights(model_dir)
     assert final["global_step"] == 4
     # Three overflows: the scale is halved at the second.
-    assert final["loss_scale"] == 2.0**31
+    assert final["loss_scale"] == 2.0**15
+    points = curves(model_dir)
+    # A step that was skipped has no point of its own: each number comes once.
+    assert [step for step, _ in points["loss/total"]] == [1, 2, 3, 4]
+    assert points["skipped_steps"][-1] == (4, 3.0)
+    assert points["loss_scale"][-1][1] in (2.0**15, 2.0**16)
+
+
+def test_overflows_without_end_end_training(install, train, capsys):
+    install("r1.8.0")
+    os.environ["NPU_DOUBLE_OVERFLOW_EVERY"] = "1"
+    status, model_dir = train(4, "--scales=2", "--max_skipped_steps=12", "--log_steps=1")
+    said = capsys.readouterr()
+    assert status == 1 and weights(model_dir)["global_step"] == 0
+    assert "after step 0, 12 steps in a row overflowed float16" in said.err
+    assert said.err.count("error: ") == 1 and "Traceback" not in said.err
+    assert "the 10 steps after it overflowed and were skipped; the loss scale is" in said.out
+    assert "loss " not in said.out.replace("loss scale", "")
+
+
+def test_loops_with_overflows_end_late_and_say_so(install, train, capsys):
+    install("master")
+    os.environ["NPU_DOUBLE_OVERFLOW_EVERY"] = "4"
+    flags = ["--scales=2", "--iterations_per_loop=2", "--log_steps=1"]
+    status, model_dir = train(4, *flags)
+    output = capsys.readouterr().out
+    assert status == 0 and weights(model_dir)["global_step"] == 5
+    assert "-1 d" not in output and "step 5 of 4" in output and "0.0 s left" in output
+    assert dict(curves(model_dir)["skipped_steps"])[5] == 1
+
+
+@pytest.mark.parametrize("schedule", ["joint", "random"])
+def test_the_unit_of_features_changes_no_number(install, schedule):
+    install("master")
+    config = tiny.config(
+        scales=(3,), conv_features=5, state_features=3, recursions=3, scale_schedule=schedule
+    )
+    hr = tiny.picture(1, 21, 24)[np.newaxis]
+    lr = hr[:, ::3, ::3]
+    labels = {"hr": hr, "hr_x3": hr}
+    found = []
+    for platform in (CpuPlatform(), NpuPlatform(NpuOptions())):
+        with tf.Graph().as_default(), tf.Session() as session:
+            tf.set_random_seed(3)
+            with platform.network_scope():
+                loss, _ = config.network.loss(
+                    {"lr": tf.constant(lr)}, labels, schedule, platform.loss_scope, platform.unit
+                )
+            trained = tf.trainable_variables()
+            random = np.random.RandomState(5)
+            for variable in trained:
+                # First biases are zeros, and would hide a unit of theirs that is wrong.
+                variable.load(random.uniform(-0.3, 0.3, variable.shape.as_list()), session)
+            found.append(session.run([loss] + tf.gradients(loss, trained)))
+            names = [variable.op.name for variable in trained]
+    assert found[0][0] == found[1][0] and len(names) == len(found[0]) - 1 > 10
+    for name, plain, scaled in zip(names, found[0][1:], found[1][1:]):
+        largest = np.abs(plain).max()
+        assert largest > 0
+        np.testing.assert_allclose(scaled, plain, rtol=1e-5, atol=1e-6 * largest, err_msg=name)
+
+
+def test_weights_that_are_not_finite_do_not_stay(install, train, monkeypatch, capsys):
+    recorded = install("r1.8.0")
+    status, model_dir = train(2, "--scales=2")
+    assert status == 0
+    # No graph of its own looks at the weights: each would be compiled.
+    assert recorded()[0]["others"] == []
+    install("r1.8.0")
+    real = tf.train.Saver.save
+
+    def save(saver, session, *args, **kwargs):
+        name = "generator/first_conv/conv2d/bias"
+        (bias,) = [variable for variable in tf.global_variables() if variable.op.name == name]
+        # The first is what was restored, written once more.
+        if kwargs["global_step"] > 2:
+            bias.load(np.full([5], np.nan, np.float32), session)
+        return real(saver, session, *args, **kwargs)
+
+    monkeypatch.setattr(tf.train.Saver, "save", save)
+    assert train(4, "--scales=2")[0] == 1
+    assert "first_conv/conv2d/bias is not finite" in capsys.readouterr().err
+    monkeypatch.undo()
+    assert tf.train.latest_checkpoint(model_dir).endswith("model.ckpt-2")
+    assert not os.path.exists(os.path.join(model_dir, "model.ckpt-4.index"))
+
+
+def test_what_ascend_logs_reaches_the_terminal(doubles, data, tmp_path, root):
+    run = ["--use_npu", "--mode=train", "--train_steps=1", "--model_dir=%s" % (tmp_path / "run")]
+    environ = dict(os.environ, PYTHONPATH=doubles["r1.8.0"])
+    environ.pop("TF_CPP_MIN_LOG_LEVEL", None)
+    done = subprocess.run(
+        [sys.executable, "-m", "bsrn_estimator.main"] + tiny.NETWORK_FLAGS + data + run,
+        env=environ,
+        cwd=str(root),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "The model has been compiled on the Ascend AI processor" in done.stderr
+
+
+def test_flag_files_for_other_devices_name_the_one_for_this(install, train, root, capsys):
+    install("master")
+    for name in ("paper", "small", "pretrained"):
+        assert train(2, "--flagfile=%s" % (root / "configs" / (name + ".flags")))[0] == 2
+        assert "configs/npu.flags" in capsys.readouterr().err, name
+
+
+def test_the_flag_file_for_the_npu(install, train, root):
+    recorded = install("master")
+    flags = "--flagfile=%s" % (root / "configs" / "npu.flags")
+    smaller = ["--scales=2", "--train_steps=2"]
+    assert train(2, flags, *(tiny.NETWORK_FLAGS + _SMALLER + smaller))[0] == 0
+    assert recorded()[0]["given"]["precision_mode"] == "allow_mix_precision"
+
+
+def test_a_build_in_a_folder_that_is_called_as_tensorflow(doubles, install, monkeypatch, tmp_path):
+    install("r1.8.0")
+    folder = str(tmp_path / "tensorflow-adapter" / "packages")
+    shutil.copytree(doubles["r1.8.0"], folder)
+    monkeypatch.syspath_prepend(folder)
+    with tf.Graph().as_default():
+        weight = tf.get_variable("weight", [3])
+        platform = NpuPlatform(NpuOptions(loss_scale="dynamic"))
+        optimizer = platform.wrap_optimizer(tf.train.AdamOptimizer())
+        step = tf.train.get_or_create_global_step()
+        pairs = optimizer.compute_gradients(tf.reduce_sum(weight))
+        made = optimizer.apply_gradients(pairs, step)
+        assert sys.modules["npu_bridge"].__file__.startswith(folder)
+        assert any(
+            operation.type == "Switch" for operation in tf.get_default_graph().get_operations()
+        )
+        platform.check_step([made])
+        mine = tf.cond(tf.reduce_sum(weight) > 0, lambda: weight, lambda: -weight)
+        with pytest.raises(UserError, match="control flow"):
+            platform.check_step([made, mine])
+
+
+def test_a_package_of_cann_that_is_missing_is_told(doubles, install, monkeypatch, tmp_path):
+    install("master")
+    broken = tmp_path / "without_hccl"
+    shutil.copytree(os.path.join(doubles["master"], "npu_bridge"), str(broken / "npu_bridge"))
+    others = [path for path in sys.path if path not in doubles.values()]
+    monkeypatch.setattr(sys, "path", [str(broken)] + others)
+    for name in [n for n in sys.modules if n.split(".")[0] in ("npu_bridge", "hccl")]:
+        del sys.modules[name]
+    with pytest.raises(UserError, match="package hccl.*set_env.sh of CANN as a whole"):
+        bridge.symbol("NPUEstimator")
 
 
 def test_dynamic_scaling_cannot_begin_in_an_old_run(install, train, capsys):
     install("master")
-    train(2, "--scales=2")
+    train(2, "--scales=2", "--loss_scale=none")
     assert train(4, "--scales=2", "--loss_scale=dynamic")[0] == 2
     assert "without --loss_scale=dynamic" in capsys.readouterr().err
 

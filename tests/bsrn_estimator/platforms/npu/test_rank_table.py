@@ -62,6 +62,49 @@ def _changed(path, value):
     return changed
 
 
+def older(ranks=2, **changes):
+    """A table of the older form, as ModelArts writes it: an instance for each process."""
+    instances = [
+        {
+            "devices": [{"device_id": str(rank), "device_ip": "192.168.0.%d" % rank}],
+            "rank_id": str(rank),
+            "server_id": "10.0.0.0",
+            "pod_name": str(rank),
+        }
+        for rank in range(ranks)
+    ]
+    group = {"instance_count": str(ranks), "instance_list": instances, "group_name": "bsrn"}
+    return dict({"group_count": "1", "group_list": [group], "status": "completed"}, **changes)
+
+
+def test_the_older_form_says_the_same(saved):
+    assert rank_table.load(saved(older(3))) == tuple(
+        rank_table.Device("10.0.0.0", rank, "192.168.0.%d" % rank, rank) for rank in range(3)
+    )
+    with_two_devices = older(1)
+    (instance,) = with_two_devices["group_list"][0]["instance_list"]
+    del instance["rank_id"], instance["pod_name"]
+    instance["devices"].append({"device_id": "5", "device_ip": "192.168.0.5"})
+    found = rank_table.load(saved(with_two_devices))
+    assert [(device.rank_id, device.device_id) for device in found] == [(0, 0), (1, 5)]
+    contradicting = older(2)
+    contradicting["group_list"][0]["instance_list"][1]["pod_name"] = "0"
+    with pytest.raises(UserError, match="pod_name 0 of rank 1"):
+        rank_table.load(saved(contradicting))
+    with pytest.raises(UserError, match="initializing"):
+        rank_table.load(saved(older(status="initializing")))
+
+
+def test_sixteen_cards_of_a_server(saved):
+    assert [device.device_id for device in rank_table.load(saved(table(16)))] == list(range(16))
+
+
+def test_the_variables_that_name_a_table():
+    assert rank_table.path_in({}) is None
+    assert rank_table.path_in({"RANK_TABLE_FILE": "", "RANK_TABLE_FILE_V_1_0": "b"}) == "b"
+    assert rank_table.path_in({"RANK_TABLE_FILE": "a", "RANK_TABLE_FILE_V_1_0": "b"}) == "a"
+
+
 _LAST = ("server_list", 0, "device", 7)
 
 
@@ -69,20 +112,23 @@ _LAST = ("server_list", 0, "device", 7)
     "contents, said",
     [
         ("{", "cannot be read"),
-        ("[]", "no server_list"),
-        ({"group_list": []}, "older form"),
+        ("[]", "server_list (version 1.0) or group_list"),
+        ({"group_list": [], "server_list": []}, "must have one list"),
+        ({"group_list": []}, "no device"),
+        ({"group_list": [{}]}, "instance_list"),
+        ({"group_list": [], "group_count": "2"}, "group_count 2 and lists 0 groups"),
         (_changed(("status",), "initializing"), "initializing"),
         (_changed(("server_count",), "2"), "server_count 2"),
         (_changed(_LAST + ("rank_id",), "6"), "0, 1, 2, 3, 4, 5, 6, 6"),
         (_changed(_LAST + ("rank_id",), "8"), "0 to 7"),
         (_changed(_LAST + ("device_id",), "6"), "device 6 of server 10.0.0.0"),
-        (_changed(_LAST + ("device_id",), "9"), "device_id 9 of rank 7"),
+        (_changed(_LAST + ("device_id",), "-9"), "device_id -9 of rank 7"),
         (_changed(_LAST + ("device_id",), "seven"), "seven"),
         (_changed(_LAST + ("device_id",), None), "device_id"),
         (_changed(_LAST + ("device_ip",), "192.168.0.0"), "192.168.0.0 more than once"),
         (_changed(_LAST + ("device_ip",), "192.168.0"), "192.168.0"),
         (_changed(("server_list", 0, "device"), []), "no device"),
-        (_changed(("server_list",), 7), "no server_list"),
+        (_changed(("server_list",), 7), "server_list (version 1.0)"),
     ],
 )
 def test_each_fault_is_named(saved, contents, said):
