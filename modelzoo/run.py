@@ -24,6 +24,7 @@ import final_lines  # noqa: E402
 import modelarts_entry  # noqa: E402
 
 from bsrn_estimator.compat import tf  # noqa: E402
+from bsrn_estimator.errors import UserError  # noqa: E402
 
 _NETWORK = "BSRN_for_TensorFlow"
 # Long enough for a steady rate, short enough for a look.
@@ -168,7 +169,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     try:
         records = modelarts_entry.find_records(given.data_path)
         os.makedirs(given.output_path, exist_ok=True)
-    except (modelarts_entry.EntryError, OSError) as error:
+    except (UserError, OSError) as error:
         print("error: %s" % str(error).replace("--data_url", "--data_path"), file=sys.stderr)
         return 2
     sizes = [flag.split("=")[1] for flag in further if flag.startswith("--batch_size=")]

@@ -20,6 +20,8 @@ OF_NO_MODULE = {
     "tests.bsrn_estimator.serve.test_documents",
     # The stand-in for npu_bridge that the tests of that room run on.
     "tests.bsrn_estimator.platforms.npu.test_double",
+    # The command of the stand-in that prints the table of builds and modes.
+    "tests.bsrn_estimator.platforms.npu.test_matrix",
 }
 # Files of tests with more lines, each for a subject that is one.
 LONG = {

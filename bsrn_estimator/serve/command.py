@@ -185,7 +185,12 @@ def _tile_of(flags):
         return flags.tile or min(_TILE, tiling.default_tile(scale, flags.overlap))
 
     for scale in scales.SUPPORTED:
-        tiling.windows(tile_of(scale) + 1, tile_of(scale), flags.overlap)
+        if tile_of(scale) <= 2 * flags.overlap:
+            raise UserError(
+                "--tile=%d leaves nothing between two margins of --overlap=%d; make it larger "
+                "than %d, or the overlap smaller"
+                % (tile_of(scale), flags.overlap, 2 * flags.overlap)
+            )
     return tile_of
 
 

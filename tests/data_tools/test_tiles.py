@@ -4,11 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bsrn_estimator import scales
 from bsrn_estimator.errors import UserError
-from data_tools.options import SCALES, Options
+from data_tools.options import Options
 from data_tools.tiles import common_multiple, default_tile_size, least_overlap, starts, tiles_of
 
-scale_sets = st.lists(st.sampled_from(SCALES), min_size=1, unique=True).map(
+scale_sets = st.lists(st.sampled_from(scales.SUPPORTED), min_size=1, unique=True).map(
     lambda scales: tuple(sorted(scales))
 )
 

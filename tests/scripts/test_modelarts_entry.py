@@ -193,7 +193,7 @@ def test_trains_for_real_and_prints_the_final_lines(root, tmp_path):
 def test_no_lines_from_an_empty_folder(tmp_path, capsys):
     assert final_lines.main([str(tmp_path)]) == 2
     assert "neither curves" in capsys.readouterr().err
-    evaluation = tmp_path / "evaluation" / "step-3"
+    evaluation = tmp_path / "evaluation" / "step-3" / "test"
     evaluation.mkdir(parents=True)
     (evaluation / "metrics.json").write_text("[" * 100000)
     assert final_lines.main([str(tmp_path)]) == 2

@@ -37,8 +37,8 @@ def options(golden, tmp_path):
             "input": str(tmp_path / "in"),
             "output_dir": str(tmp_path / "out"),
             "checkpoint": golden.checkpoint,
-            "recursions": golden.config.recursions,
-            "recursion_frequency": golden.config.recursion_frequency,
+            "recursions": golden.config.network.recursions,
+            "recursion_frequency": golden.config.network.recursion_frequency,
         }
         return PredictOptions(**dict(values, **kwargs))
 
