@@ -89,9 +89,7 @@ def _scales_of(network, options: PredictOptions) -> Tuple[int, ...]:
 class _Job:
     """The pictures of one command, one after the other."""
 
-    def __init__(
-        self, options: PredictOptions, network: UsableNetwork, upscaler: Upscaler, scales
-    ) -> None:
+    def __init__(self, options, network: UsableNetwork, upscaler: Upscaler, scales) -> None:
         self._options, self._upscaler, self._scales = options, upscaler, scales
         self._identity, self._step = network.identity(), network.step
         self._precision = network.precision
