@@ -71,9 +71,9 @@ def _predict(scale: int, precision: str) -> _Upscale:
     return lambda picture: upscaler.upscale(picture, scale)
 
 
-def _onnx_file(scale: int) -> str:
+def _onnx_file(folder: str, scale: int) -> str:
     network = trained.find(PRETRAINED)
-    path = os.path.join(tempfile.gettempdir(), "bsrn_engines_%d_x%d.onnx" % (os.getppid(), scale))
+    path = os.path.join(folder, "bsrn_x%d.onnx" % scale)
     frozen = frozen_graph.graph_def(network.session, network.network, scale)
     onnx_model.write(path, frozen, {})
     return path
@@ -163,15 +163,14 @@ def compare(repeats: int, pictures: Optional[str], quick: bool) -> None:
     engines = present()
     for height, width, scale in CASES[: 1 if quick else None]:
         found: Dict[str, Dict[str, Any]] = {}
-        with_model = any(name in engines for name in (ONNXRUNTIME, OPENVINO))
-        model = _onnx_file(scale) if with_model else ""
-        for engine in engines:
-            arguments = ["--engine=" + engine, "--scale=%d" % scale, "--height=%d" % height]
-            arguments += ["--width=%d" % width, "--repeats=%d" % repeats, "--model=" + model]
-            arguments += ["--pictures=" + pictures] if pictures else []
-            found[engine] = _report.in_child("benchmarks._engines", arguments)
-        if model:
-            os.remove(model)
+        with tempfile.TemporaryDirectory() as folder:
+            with_model = any(name in engines for name in (ONNXRUNTIME, OPENVINO))
+            model = _onnx_file(folder, scale) if with_model else ""
+            for engine in engines:
+                arguments = ["--engine=" + engine, "--scale=%d" % scale, "--height=%d" % height]
+                arguments += ["--width=%d" % width, "--repeats=%d" % repeats, "--model=" + model]
+                arguments += ["--pictures=" + pictures] if pictures else []
+                found[engine] = _report.in_child("benchmarks._engines", arguments)
         plain = found[PLAIN]["value"]
         for engine, result in found.items():
             rows.append(
