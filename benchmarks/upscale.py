@@ -3,6 +3,8 @@
     python -m benchmarks.upscale              the ensemble, x4, at 120x80 and 510x339 LR pixels
     python -m benchmarks.upscale --pretrained the network that comes with the project, 1280x720
     python -m benchmarks.upscale --tiles      memory of pictures of 0.5, 2 and 8 megapixels
+    python -m benchmarks.upscale --engines --pictures=HR_DIR
+                                              predict beside other ways to run the same network
     python -m benchmarks.upscale --overlap --checkpoint=CKPT --pictures=DIR
                                               the least overlap of tiles
 
@@ -18,7 +20,7 @@ import os
 
 import numpy as np
 
-from benchmarks import _plain_network, _report
+from benchmarks import _engines, _plain_network, _report
 from bsrn_estimator.checkpoints import PRETRAINED, trained
 from bsrn_estimator.compat import tf
 from bsrn_estimator.inference.upscaler import Upscaler
@@ -267,6 +269,7 @@ def main() -> None:
     parser.add_argument("--tiles", action="store_true", help="memory of large pictures")
     parser.add_argument("--pretrained", action="store_true", help="the project's own network")
     parser.add_argument("--overlap", action="store_true", help="the least overlap of tiles")
+    parser.add_argument("--engines", action="store_true", help="predict beside other engines")
     parser.add_argument("--quick", action="store_true", help="the smaller size alone")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument(
@@ -275,7 +278,7 @@ def main() -> None:
     parser.add_argument("--checkpoint", help="with --overlap: a trained network")
     parser.add_argument("--recursions", type=int)
     parser.add_argument("--recursion_frequency", type=int)
-    parser.add_argument("--pictures", help="with --overlap: LR pictures")
+    parser.add_argument("--pictures", help="--overlap: LR pictures; --engines: HR, for PSNR")
     parser.add_argument("--count", type=int, default=5, help="with --overlap: so many pictures")
     parser.add_argument("--side", type=int, default=160, help="with --overlap: cropped to this")
     parser.add_argument("--form", help=argparse.SUPPRESS)
@@ -295,6 +298,8 @@ def main() -> None:
         if not arguments.pictures:
             parser.error("--overlap needs --pictures")
         measure_overlap(arguments)
+    elif arguments.engines:
+        _engines.compare(arguments.repeats, arguments.pictures, arguments.quick)
     elif arguments.tiles:
         compare_sizes(arguments)
     else:

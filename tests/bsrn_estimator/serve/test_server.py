@@ -310,4 +310,4 @@ def test_convolutions_in_bfloat16(export, server):
         assert "bfloat16" in mixed.line
         found = pixels(mixed.ask("/upscale?scale=3", picture)[2]).astype(int)
     exact = pixels(server.ask("/upscale?scale=3", picture)[2])
-    assert 0 < np.abs(found - exact).max() <= 8 and np.abs(found - exact).mean() < 1
+    assert 0 < np.abs(found - exact).max() <= 32 and np.abs(found - exact).mean() < 1
