@@ -21,7 +21,7 @@ from tests.support.tiny import picture
 
 DOCUMENTS = documents.documents(ROOT)
 # Flags of other programs that sentences name.
-FOREIGN_FLAGS = {"logdir", "no-deps", "outfmt", "output_type"}
+FOREIGN_FLAGS = {"autotune", "logdir", "no-deps", "outfmt", "output_type"}
 
 
 @pytest.fixture(scope="module")

@@ -37,8 +37,7 @@ def options(golden, tmp_path):
             "input": str(tmp_path / "in"),
             "output_dir": str(tmp_path / "out"),
             "checkpoint": golden.checkpoint,
-            "recursions": golden.config.network.recursions,
-            "recursion_frequency": golden.config.network.recursion_frequency,
+            "given": {name: getattr(golden.network, name) for name in golden.network.untold},
         }
         return PredictOptions(**dict(values, **kwargs))
 
