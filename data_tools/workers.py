@@ -49,7 +49,7 @@ def ordered(function: Callable[[Any], Any], items: Sequence[Any], workers: int) 
         return
     with _started(function, workers) as pipes:
         waiting = enumerate(items)
-        # The numbers of the items that each worker has, and results that came before their turn.
+        # The numbers of the items that each worker has, and answers that came before their turn.
         under_way: _UnderWay = {pipe: collections.deque() for pipe in pipes}
         early: Dict[int, Any] = {}
         _hand_out(waiting, under_way, _AHEAD * workers)
@@ -57,8 +57,11 @@ def ordered(function: Callable[[Any], Any], items: Sequence[Any], workers: int) 
             while turn not in early:
                 ready = connection.wait([pipe for pipe in pipes if under_way[pipe]])
                 for pipe in filter(ready.__contains__, pipes):
-                    early[under_way[pipe].popleft()] = _received(pipe)
-            result = early.pop(turn)
+                    with _death_is_said():
+                        early[under_way[pipe].popleft()] = pipe.recv()
+            done, result = early.pop(turn)
+            if not done:
+                raise result
             _hand_out(waiting, under_way, _AHEAD * workers - len(early))
             yield result
 
@@ -71,14 +74,6 @@ def _hand_out(waiting: Iterator, under_way: _UnderWay, most: int) -> None:
             with _death_is_said():
                 pipe.send(item)
             under_way[pipe].append(number)
-
-
-def _received(pipe: connection.Connection) -> Any:
-    with _death_is_said():
-        done, result = pipe.recv()
-    if not done:
-        raise result
-    return result
 
 
 @contextlib.contextmanager
