@@ -21,7 +21,10 @@ from tests.support.tiny import picture
 
 DOCUMENTS = documents.documents(ROOT)
 # Flags of other programs that sentences name.
-FOREIGN_FLAGS = {"autotune", "logdir", "no-deps", "outfmt", "output_type"}
+# Those of other programs, and of the scripts that the ModelZoo shares.
+FOREIGN_FLAGS = {"logdir", "no-deps", "outfmt", "output_type"}
+FOREIGN_FLAGS |= {"autotune", "data_dump_flag", "data_dump_step", "data_path", "output_path"}
+FOREIGN_FLAGS |= {"over_dump", "profiling"}
 
 
 @pytest.fixture(scope="module")

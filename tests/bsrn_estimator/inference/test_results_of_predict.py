@@ -74,9 +74,9 @@ def _last_line(capsys):
 @pytest.mark.parametrize(
     "first, second",
     [
-        ({"tile": 24, "overlap": 0}, {"tile": 24, "overlap": 8}),
-        ({"tile": 24, "overlap": 8}, {"tile": 30, "overlap": 8}),
-        ({"tile": 24, "overlap": 0}, {}),
+        ({"tile": 24, "tile_overlap": 0}, {"tile": 24, "tile_overlap": 8}),
+        ({"tile": 24, "tile_overlap": 8}, {"tile": 30, "tile_overlap": 8}),
+        ({"tile": 24, "tile_overlap": 0}, {}),
         ({}, {"self_ensemble": True}),
         ({}, {"first_output": 1}),
         ({"output_format": "jpeg"}, {"output_format": "jpeg", "quality": 50}),
@@ -93,10 +93,10 @@ def test_a_setting_that_the_result_depends_on_makes_it_again(options, tmp_path, 
 
 def test_what_it_does_not_depend_on_makes_nothing_again(options, tmp_path, capsys):
     _save(tmp_path / "in" / "a.png", tiny.picture(0, 21, 20))
-    assert predict.run(options(tile=40, overlap=8, compare=True)) == 0
+    assert predict.run(options(tile=40, tile_overlap=8, compare=True)) == 0
     # One tile holds the picture, whatever its size; nothing of bicubic depends on the network.
     before = os.stat(str(tmp_path / "out" / "x4_bicubic" / "a.png")).st_mtime_ns
-    assert predict.run(options(tile=50, overlap=10, max_pixels=500)) == 0
+    assert predict.run(options(tile=50, tile_overlap=10, max_pixels=500)) == 0
     assert "0 results written, 1 were finished before: " in _last_line(capsys)
     assert predict.run(options(first_output=1, compare=True)) == 0
     assert "1 result written, 1 in place of earlier ones, 1 were finished" in _last_line(capsys)
@@ -255,7 +255,7 @@ def test_no_outline_around_cut_outs(golden, options, tmp_path, background, form)
         _save(path, pixels)
     assert predict.run(options(compare=True)) == 0
     flat = np.full((40, 44, 3), value, np.uint8)
-    with Upscaler(trained.TrainedNetwork(golden.checkpoint, golden.config)) as upscaler:
+    with Upscaler(trained.TrainedNetwork(golden.checkpoint, golden.network)) as upscaler:
         whole = upscaler.upscale(flat, 4)
     if form == "grey":
         whole = (whole @ np.array([0.299, 0.587, 0.114]))[..., np.newaxis]
