@@ -58,9 +58,9 @@ def test_train_step(run, small_network, monkeypatch, tmp_path):
 
 
 def test_float16(run):
-    result = run("benchmarks.float16", "--recursions=1", "--patch=5")
-    require_ratio(result)
-    assert result["value"] > 0.99
+    result = run("benchmarks.float16", "--recursions=2", "--patch=6")
+    # Without a loss scale float16 loses more than with one.
+    assert result["value"] > 0.99 > result["baseline"]
 
 
 def test_evaluate(run, small_network, monkeypatch):
