@@ -46,7 +46,7 @@ MODES: Dict[str, Mode] = {
     "evaluate beside": Mode([_to(2, "--mode=train_and_evaluate")]),
     "evaluate on the card": Mode([_to(2, "--mode=train_and_evaluate", "--evaluate_on=npu")]),
     "dynamic": Mode([_to(2)]),
-    "dynamic, resumed": Mode([_to(2), _to(4)]),
+    "dynamic resumed": Mode([_to(2), _to(4)]),
     "overflow": Mode([_to(4)], overflow=3),
     "overflow without end": Mode([_to(4, "--max_skipped_steps=12")], overflow=1, status=1),
     "fixed": Mode([_to(2, "--loss_scale=fixed:1024")]),
