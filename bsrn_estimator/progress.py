@@ -1,113 +1,73 @@
 """How far long work has come: one bar on a terminal, a line now and then elsewhere."""
 
 import sys
-import time
-from typing import Any, Iterable, Iterator, Optional, Sized, TextIO
+from typing import Any, Iterable, Optional, TextIO
 
 import tqdm
 
 SECONDS_BETWEEN_LINES = 30.0
 
-# A bar that is updated from one place needs no thread to watch over it.
-tqdm.tqdm.monitor_interval = 0
 
-
-class Progress:
+class Progress(tqdm.tqdm):
     """Counts units of work. Iterate over it, or call `update`; `close` shows the final count.
 
-    On a terminal it is a tqdm bar with an estimate; elsewhere one line at most every 30 seconds,
+    On a terminal it is tqdm's bar with an estimate; elsewhere one line at most every 30 seconds,
     so that a log file stays readable, and one at the end.
     """
 
-    def __init__(
-        self,
-        iterable: Optional[Iterable[Any]] = None,
-        total: Optional[int] = None,
-        description: str = "",
-        unit: str = "it",
-        initial: int = 0,
-        file: Optional[TextIO] = None,
-    ) -> None:
-        self._iterable: Iterable[Any] = () if iterable is None else iterable
-        if total is None and isinstance(iterable, Sized):
-            total = len(iterable)
-        self.total = total
-        self.count = initial
-        self._initial = initial
-        self._description = description
-        self._unit = unit
-        self._file = file or sys.stderr
-        self._note = ""
-        self._begin = self._last_line = time.monotonic()
-        self._closed = False
-        self._bar = None
-        if self._file.isatty():
-            self._bar = tqdm.tqdm(
-                total=total,
-                desc=description or None,
-                unit=" " + unit,
-                initial=initial,
-                file=self._file,
-                dynamic_ncols=True,
-            )
+    # A bar that is updated from one place needs no thread to watch over it.
+    monitor_interval = 0
 
-    def update(self, count: int = 1, note: str = "") -> None:
-        """Adds `count` finished units; `note` is shown behind the numbers until the next one."""
-        self.count += count
-        self._note = note or self._note
-        if self._bar is not None:
-            if note:
-                self._bar.set_postfix_str(note, refresh=False)
-            self._bar.update(count)
-        elif time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
-            self._last_line = time.monotonic()
-            self._print_line()
+    def __init__(self, iterable: Optional[Iterable[Any]], file: TextIO, **settings: Any) -> None:
+        """Takes what tqdm takes."""
+        self._in_lines = not file.isatty()
+        if self._in_lines:
+            settings.update(mininterval=SECONDS_BETWEEN_LINES, miniters=1, leave=False)
+        super().__init__(iterable, file=file, dynamic_ncols=True, **settings)
+
+    @property
+    def count(self) -> int:
+        """Finished units, those of an earlier run included."""
+        return self.n
+
+    def update(self, n: int = 1, note: str = "") -> None:
+        """Adds `n` finished units; `note` is shown behind the numbers until the next one."""
+        if note:
+            self.set_postfix_str(note, refresh=False)
+        super().update(n)
 
     def write(self, line: str) -> None:
         """Prints a line without tearing the bar."""
-        if self._bar is not None:
-            self._bar.write(line, file=self._file)
+        if self._in_lines:
+            print(line, file=self.fp, flush=True)
         else:
-            print(line, file=self._file, flush=True)
+            super().write(line, file=self.fp)
 
     def close(self) -> None:
         """Shows the final count, once."""
-        if self._closed:
-            return
-        self._closed = True
-        if self._bar is not None:
-            self._bar.close()
-        elif self.count > self._initial:
-            self._print_line()
+        if self._in_lines and not self.disable:
+            self.display()
+        super().close()
 
-    def __iter__(self) -> Iterator[Any]:
-        try:
-            for item in self._iterable:
-                yield item
-                self.update()
-        finally:
-            self.close()
+    def display(self, msg: Optional[str] = None, pos: Optional[int] = None) -> bool:
+        """Shows the bar, or prints the line; not before anything is done, nor to wipe it."""
+        if not self._in_lines:
+            return super().display(msg, pos)
+        if msg is None and self.n > self.initial:
+            print(self._line(), file=self.fp, flush=True)
+        return False
 
-    def __enter__(self) -> "Progress":
-        return self
-
-    def __exit__(self, *unused) -> None:
-        self.close()
-
-    def _print_line(self) -> None:
-        seconds = time.monotonic() - self._begin
-        rate = (self.count - self._initial) / seconds if seconds > 0 else 0.0
-        parts = [self._description + ":" if self._description else ""]
-        if self.total is None:
-            parts.append("%d %s" % (self.count, self._unit))
-        else:
-            parts.append("%d of %d %s" % (self.count, self.total, self._unit))
-        parts.append("in %s" % duration(seconds))
-        if self.total is not None and rate > 0 and self.count < self.total:
-            parts.append("(%s left)" % duration((self.total - self.count) / rate))
-        if self._note:
-            parts.append(self._note)
-        print(" ".join(part for part in parts if part), file=self._file, flush=True)
+    def _line(self) -> str:
+        now = self.format_dict
+        rate = (self.n - self.initial) / now["elapsed"] if now["elapsed"] > 0 else 0.0
+        parts = [self.desc and self.desc + ":", str(self.n)]
+        if self.total is not None:
+            parts.append("of %d" % self.total)
+        parts += [self.unit.strip(), "in %s" % duration(now["elapsed"])]
+        if self.total is not None and rate > 0 and self.n < self.total:
+            parts.append("(%s left)" % duration((self.total - self.n) / rate))
+        parts.append(self.postfix)
+        return " ".join(part.strip() for part in parts if part)
 
 
 def progress(
@@ -131,7 +91,14 @@ def progress(
     Returns:
       A `Progress`: iterable, and a context manager.
     """
-    return Progress(iterable, total, description, unit, initial, file)
+    return Progress(
+        iterable,
+        file or sys.stderr,
+        total=total,
+        desc=description or None,
+        unit=" " + unit,
+        initial=initial,
+    )
 
 
 def duration(seconds: float) -> str:

@@ -15,7 +15,7 @@ class Terminal(io.StringIO):
 
 def test_lines_are_rare_and_the_last_one_is_never_lost(monkeypatch):
     now = [100.0]
-    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(module.tqdm.std, "time", lambda: now[0])
     file = io.StringIO()
     with progress(None, 50, "Converting", "pictures", file=file) as bar:
         for _ in range(45):
@@ -45,6 +45,8 @@ def test_unknown_total_and_work_done_before():
     bar.close()
     bar.close()
     assert file.getvalue().startswith("a line\n9 steps in ") and file.getvalue().count("\n") == 2
+    bar.update(3)
+    assert file.getvalue().count("\n") == 2  # nothing counts after the end
     nothing = io.StringIO()
     progress(total=3, file=nothing).close()
     assert nothing.getvalue() == ""
