@@ -57,6 +57,7 @@ class CpuPlatform(Platform):
         self._precision = precision.BFLOAT16 if mixed_precision else precision.FLOAT32
 
     def session_config(self, options: RunOptions) -> "tf.ConfigProto":
+        """As `Platform.session_config`, without a GPU."""
         config = super().session_config(options)
         config.device_count["GPU"] = 0
         return config

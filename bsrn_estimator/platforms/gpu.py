@@ -43,6 +43,7 @@ class GpuPlatform(Platform):
         return ["/gpu:%d" % index for index in range(self.batches_per_step)]
 
     def session_config(self, options: RunOptions) -> "tf.ConfigProto":
+        """As `Platform.session_config`, with memory taken as it is needed."""
         config = super().session_config(options)
         config.gpu_options.allow_growth = True
         return config
@@ -56,6 +57,7 @@ class GpuPlatform(Platform):
         return tf.estimator.Estimator(model_fn, config=config)
 
     def wrap_optimizer(self, optimizer):
+        """The optimizer, with the loss scaled where convolutions are in float16."""
         if self._mixed_precision:
             return tf.mixed_precision.enable_mixed_precision_graph_rewrite(optimizer)
         return optimizer

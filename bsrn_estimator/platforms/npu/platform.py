@@ -70,6 +70,7 @@ class NpuPlatform(Platform):
         return cls(options, npu_environment.prepare(device_id=options.device_id))
 
     def check_steps(self, start_step: int, train_steps: int, save_steps: int) -> None:
+        """Raises UserError where these steps do not fall on the ends of loops on the device."""
         npu_steps.check_loop(self._options.iterations_per_loop, start_step, train_steps, save_steps)
 
     def check_step(self, fetches: Iterable) -> None:
@@ -158,6 +159,7 @@ class NpuPlatform(Platform):
         return self._estimator_class(model_fn=model_fn, model_dir=config.model_dir, config=config)
 
     def session_config(self, options: RunOptions) -> "tf.ConfigProto":
+        """As `Platform.session_config`, without a GPU."""
         config = super().session_config(options)
         config.device_count["GPU"] = 0
         return config
