@@ -7,7 +7,7 @@ from bsrn_estimator.data import parsing
 from bsrn_estimator.data.reader import RecordReader
 
 # No PNG in a record is decoded beyond this many pixels, 400 MB as RGB.
-MAX_PIXELS = 2**27
+MAX_RECORD_PIXELS = 2**27
 # Where a PNG has its width and height: position and bytes.
 _PNG_SIZE = (16, 8)
 
@@ -49,7 +49,7 @@ def decode_picture(encoded: Any, format: Any, height: Any, width: Any) -> Any:
 
     Returns:
       uint8 tensor [height, width, 3], RGB. It is an error to evaluate where the picture is not of
-      this size, or is larger than `MAX_PIXELS`; a PNG is found to be so before it is decoded.
+      this size, or larger than `MAX_RECORD_PIXELS`; a PNG is found to be so before it is decoded.
     """
     from bsrn_estimator.compat import tf
 
@@ -68,7 +68,7 @@ def decode_picture(encoded: Any, format: Any, height: Any, width: Any) -> Any:
             header = tf.strings.substr(encoded, *_PNG_SIZE)
         width_height = tf.io.decode_raw(header, tf.int32, little_endian=False)
         pixels = tf.reduce_prod(tf.cast(width_height, tf.int64))
-        fits = tf.reduce_all(tf.equal(width_height, shape[1::-1])) & (pixels <= MAX_PIXELS)
+        fits = tf.reduce_all(tf.equal(width_height, shape[1::-1])) & (pixels <= MAX_RECORD_PIXELS)
         problem = "the record holds a picture of another size than it says, or a far too large one"
         problem += "; check its folder with data_tools/to_tfrecord.py --verify"
         with tf.control_dependencies([tf.Assert(fits, [problem])]):

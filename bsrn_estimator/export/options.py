@@ -6,9 +6,12 @@ from typing import Iterator, Optional, Tuple
 from bsrn_estimator.checkpoints.options import UseOptions
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.networks.choice import SINGLE_OUTPUTS
+from bsrn_estimator.pictures import decoding
 from bsrn_estimator.settings import setting
 
 FORMATS = ("saved_model", "frozen", "onnx")
+# The largest picture that a SavedModel decodes: whoever may send it one shares its memory.
+MAX_BYTES_PIXELS = 2**22
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,10 +30,10 @@ class ExportOptions(UseOptions):
         None, "HEIGHT,WIDTH in LR pixels, for a fixed shape (frozen, onnx)", kind=tuple
     )
     max_pixels: int = setting(
-        2**22,
+        MAX_BYTES_PIXELS,
         "the largest picture read (predict), or decoded by an exported SavedModel (export)",
         least=1,
-        shown="80000000 in predict, 4194304 in export",
+        shown="%d in predict, %d in export" % (decoding.MAX_PIXELS, MAX_BYTES_PIXELS),
     )
 
     def __post_init__(self) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Dict, Optional, Sequence
 from bsrn_estimator.checkpoints import literal
 from bsrn_estimator.compat import tf
 from bsrn_estimator.export import about, graph
+from bsrn_estimator.export.options import MAX_BYTES_PIXELS
 from bsrn_estimator.networks.base import Network
 from bsrn_estimator.networks.choice import OutputChoice
 from bsrn_estimator.pictures.tiling import OVERLAP, default_tile
@@ -67,7 +68,7 @@ def write(
     scales: Sequence[int],
     info: Dict[str, Any],
     choice: Optional[OutputChoice] = None,
-    max_pixels: int = 2**22,
+    max_pixels: int = MAX_BYTES_PIXELS,
 ) -> None:
     """Writes a SavedModel to `folder`, which must not exist.
 

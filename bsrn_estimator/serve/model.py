@@ -12,6 +12,7 @@ from bsrn_estimator.errors import UserError
 from bsrn_estimator.export import about, exported, graph
 from bsrn_estimator.networks.precision import FLOAT32
 from bsrn_estimator.scales import require
+from bsrn_estimator.serve.limits import Limits
 
 _RGB_NAME = re.compile(r"x(\d+)_rgb$")
 
@@ -46,7 +47,7 @@ class Model:
         self,
         folder: str,
         scales: Optional[Sequence[int]] = None,
-        max_pixels: int = 2**24,
+        max_pixels: int = Limits.pixels,
         name: str = "",
         precision: str = FLOAT32,
     ):
