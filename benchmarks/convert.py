@@ -29,7 +29,7 @@ from bsrn_estimator.pictures.files import walk
 from bsrn_estimator.pictures.imresize import shrink
 from data_tools.convert import convert
 from data_tools.encoding import encode_pixels
-from data_tools.options import Options
+from data_tools.options import ConversionOptions
 from data_tools.tiles import tiles_of
 
 SIZE = (1356, 2040)  # what most pictures of DIV2K measure
@@ -154,7 +154,7 @@ def _bare_twice(folder: str, encoding: str) -> None:
 
 
 def _bare(folder: str, encoding: str, part: int = 0, parts: int = 1) -> None:
-    options = Options("div2k", folder).complete()
+    options = ConversionOptions("div2k", folder).complete()
     for hr_path, lr_paths in list(_files(folder))[part::parts]:
         pictures = {1: np.asarray(Image.open(hr_path))}
         pictures.update((s, np.asarray(Image.open(path))) for s, path in lr_paths.items())
@@ -171,7 +171,7 @@ def _bare(folder: str, encoding: str, part: int = 0, parts: int = 1) -> None:
 def _convert(dataset: str, folder: str, encoding: str, workers: int) -> None:
     source = folder if dataset == "div2k" else os.path.join(folder, "DIV2K_train_HR")
     out = os.path.join(folder, "out")
-    options = Options(dataset, source, out, encoding=encoding, workers=workers)
+    options = ConversionOptions(dataset, source, out, encoding=encoding, workers=workers)
     stderr, sys.stderr = sys.stderr, io.StringIO()
     try:
         convert(options.complete())

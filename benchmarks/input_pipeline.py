@@ -247,9 +247,9 @@ def _repeat_pictures(source: str, folder: str, times: int) -> None:
 def _convert(folder: str, encoding: str) -> None:
     """Makes folder/ENCODING out of folder/HR."""
     from data_tools.convert import convert
-    from data_tools.options import Options
+    from data_tools.options import ConversionOptions
 
-    options = Options(
+    options = ConversionOptions(
         "folder",
         os.path.join(folder, "HR"),
         os.path.join(folder, encoding),

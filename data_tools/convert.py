@@ -16,7 +16,7 @@ from bsrn_estimator.progress import duration, progress
 from data_tools import output as output_module
 from data_tools.encoding import Bad, encode_picture
 from data_tools.headers import Checked, check
-from data_tools.options import Options
+from data_tools.options import ConversionOptions
 from data_tools.output import Output
 from data_tools.sources import Picture, find
 from data_tools.workers import WorkerDied, ordered
@@ -84,7 +84,7 @@ class Result:
         )
 
 
-def convert(options: Options) -> Result:
+def convert(options: ConversionOptions) -> Result:
     """Converts as `options` say, which must be complete.
 
     Returns:
@@ -117,7 +117,7 @@ def convert(options: Options) -> Result:
     return Result(options.output_dir, manifest, seconds, tuple(skipped), passed_over)
 
 
-def _existing(options: Options) -> Optional[Manifest]:
+def _existing(options: ConversionOptions) -> Optional[Manifest]:
     """The manifest of finished output that is the same as what is asked for; None to go on."""
     folder = options.output_dir
     if options.overwrite or not os.path.isdir(folder):
@@ -142,7 +142,7 @@ def _existing(options: Options) -> Optional[Manifest]:
 
 
 def _write_shards(
-    output: Output, pictures: List[Picture], options: Options, stop: List[int]
+    output: Output, pictures: List[Picture], options: ConversionOptions, stop: List[int]
 ) -> None:
     """Encodes the pictures that no whole shard covers, and writes them shard by shard."""
     done = output.pictures_done
@@ -194,7 +194,9 @@ def _until_told(stop: List[int], results: Generator, output: Output, total: int)
     )
 
 
-def _manifest(options: Options, pictures: List[Picture], output: Output, skipped: int) -> Manifest:
+def _manifest(
+    options: ConversionOptions, pictures: List[Picture], output: Output, skipped: int
+) -> Manifest:
     bad = sum(len(entry.skipped) for entry in output.entries)
     return Manifest(
         format_version=FORMAT_VERSION,
@@ -213,7 +215,7 @@ def _manifest(options: Options, pictures: List[Picture], output: Output, skipped
     )
 
 
-def _settings(options: Options) -> dict:
+def _settings(options: ConversionOptions) -> dict:
     settings = {name: getattr(options, name) for name in _SETTINGS + ("shard_bytes",)}
     return dict(settings, scales=list(options.scales), format_version=FORMAT_VERSION)
 

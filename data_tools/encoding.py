@@ -13,7 +13,7 @@ from bsrn_estimator.errors import UserError
 from bsrn_estimator.pictures import pairs
 from bsrn_estimator.pictures.decoding import read_rgb
 from bsrn_estimator.pictures.imresize import shrink
-from data_tools.options import Options
+from data_tools.options import ConversionOptions
 from data_tools.sources import Picture
 from data_tools.tiles import tiles_of
 
@@ -37,7 +37,7 @@ class Bad:
     problem: str
 
 
-def encode_picture(picture: Picture, options: Options) -> Union[Encoded, Bad]:
+def encode_picture(picture: Picture, options: ConversionOptions) -> Union[Encoded, Bad]:
     """Decodes a picture and encodes its records."""
     try:
         hr, lr = read_picture(picture, options)
@@ -50,7 +50,9 @@ def encode_picture(picture: Picture, options: Options) -> Union[Encoded, Bad]:
         return Bad("%s does not fit into memory; try fewer --workers" % picture.hr.label)
 
 
-def read_picture(picture: Picture, options: Options) -> Tuple[np.ndarray, Dict[int, np.ndarray]]:
+def read_picture(
+    picture: Picture, options: ConversionOptions
+) -> Tuple[np.ndarray, Dict[int, np.ndarray]]:
     """The HR picture, uint8 [H, W, 3], and scale to LR picture, uint8 [H // s, W // s, 3].
 
     Raises:
@@ -74,7 +76,7 @@ def encode_pixels(pixels: np.ndarray, encoding: str) -> bytes:
 
 
 def _records(
-    name: str, hr: np.ndarray, lr: Dict[int, np.ndarray], options: Options
+    name: str, hr: np.ndarray, lr: Dict[int, np.ndarray], options: ConversionOptions
 ) -> Iterator[Dict]:
     def encoded(pixels: np.ndarray) -> Tuple[bytes, int, int]:
         return (encode_pixels(pixels, options.encoding),) + pixels.shape[:2]

@@ -7,7 +7,7 @@ from bsrn_estimator.errors import UserError
 from bsrn_estimator.pictures import pairs
 from bsrn_estimator.pictures.decoding import picture_size
 from bsrn_estimator.progress import progress
-from data_tools.options import Options
+from data_tools.options import ConversionOptions
 from data_tools.sources import Found, Picture
 from data_tools.tiles import common_multiple
 
@@ -29,7 +29,7 @@ class Checked(NamedTuple):
     fitting_patch: Optional[int]
 
 
-def check(found: Found, options: Options) -> Checked:
+def check(found: Found, options: ConversionOptions) -> Checked:
     """Splits what a source found."""
     pictures, problems, patches = [], list(found.problems), []
     with futures.ThreadPoolExecutor(_THREADS) as pool:
@@ -48,7 +48,9 @@ def check(found: Found, options: Options) -> Checked:
     return Checked(pictures, problems, fitting or None)
 
 
-def _look(picture: Picture, options: Options) -> Tuple[Optional[Tuple[int, int]], Optional[str]]:
+def _look(
+    picture: Picture, options: ConversionOptions
+) -> Tuple[Optional[Tuple[int, int]], Optional[str]]:
     """Height and width of the HR picture, or what is wrong with it or its LR pictures."""
     try:
         size = picture_size(picture.hr.content(), options.max_pixels, picture.hr.label)
@@ -60,13 +62,15 @@ def _look(picture: Picture, options: Options) -> Tuple[Optional[Tuple[int, int]]
     return size, None
 
 
-def _largest_patch(size: Tuple[int, int], options: Options) -> int:
+def _largest_patch(size: Tuple[int, int], options: ConversionOptions) -> int:
     """The largest patch, in LR pixels of the largest scale, that tiles of such a picture hold."""
     multiple = common_multiple(options.scales)
     return min(size) // multiple * multiple // max(options.scales)
 
 
-def _too_small(picture: Picture, size: Tuple[int, int], options: Options) -> Optional[str]:
+def _too_small(
+    picture: Picture, size: Tuple[int, int], options: ConversionOptions
+) -> Optional[str]:
     multiple = common_multiple(options.scales) if options.training else 1
     patch = max(options.patch_size, 1)
     scale = max(options.scales)

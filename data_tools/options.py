@@ -16,7 +16,7 @@ _DEFAULT_SPLIT = {"div2k": "train", "tfds": "train", "folder": "train"}
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
+class ConversionOptions:
     """One conversion; `complete` fills in what is None.
 
     Attributes:
@@ -65,7 +65,7 @@ class Options:
         """HR pixels that neighbouring tiles share at least; 0 for whole pictures."""
         return least_overlap(self.patch_size, self.scales) if self.training else 0
 
-    def complete(self) -> "Options":
+    def complete(self) -> "ConversionOptions":
         """The same options, checked, without a None that has a default.
 
         Raises:

@@ -22,7 +22,7 @@ if __package__ in (None, ""):
 from bsrn_estimator import scales  # noqa: E402
 from bsrn_estimator.errors import UserError  # noqa: E402
 from bsrn_estimator.pictures.decoding import MAX_PIXELS  # noqa: E402
-from data_tools.options import DATASETS, Options  # noqa: E402
+from data_tools.options import DATASETS, ConversionOptions  # noqa: E402
 
 _STRING, _NUMBER, _SWITCH = flags.DEFINE_string, flags.DEFINE_integer, flags.DEFINE_boolean
 _FLAGS = (
@@ -89,7 +89,7 @@ def define_flags() -> flags.FlagValues:
     return values
 
 
-def options_of(values: flags.FlagValues) -> Options:
+def options_of(values: flags.FlagValues) -> ConversionOptions:
     """The complete options of parsed flags.
 
     Raises:
@@ -97,8 +97,12 @@ def options_of(values: flags.FlagValues) -> Options:
     """
     if values.dataset is None:
         raise UserError("--dataset is needed: %s" % " or ".join(DATASETS))
-    others = {name: values[name].value for name in Options.__dataclass_fields__ if name != "scales"}
-    return Options(scales=scales.parsed(values.scales), **others).complete()
+    others = {
+        name: values[name].value
+        for name in ConversionOptions.__dataclass_fields__
+        if name != "scales"
+    }
+    return ConversionOptions(scales=scales.parsed(values.scales), **others).complete()
 
 
 def main(argv: Optional[List[str]] = None) -> int:
@@ -128,7 +132,7 @@ def run() -> None:
     sys.exit(main())
 
 
-def _convert(options: Options) -> int:
+def _convert(options: ConversionOptions) -> int:
     from data_tools.convert import Stopped, convert
 
     try:

@@ -1,12 +1,12 @@
 """Where pictures come from: one module for each layout of the input."""
 
-from data_tools.options import Options
+from data_tools.options import ConversionOptions
 from data_tools.sources.picture import Found, Picture
 
 __all__ = ["Found", "Picture", "find"]
 
 
-def find(options: Options) -> Found:
+def find(options: ConversionOptions) -> Found:
     """The pictures of the input, in ascending order of their names, and what is wrong with it.
 
     Raises:

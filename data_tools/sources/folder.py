@@ -5,12 +5,12 @@ import os
 from bsrn_estimator.errors import UserError, printable
 from bsrn_estimator.pictures import pairs
 from bsrn_estimator.pictures.decoding import KINDS
-from data_tools.options import Options
+from data_tools.options import ConversionOptions
 from data_tools.sources import search
 from data_tools.sources.picture import Found, Picture, StoredFile, safe_name, with_unique_names
 
 
-def find_folder(options: Options) -> Found:
+def find_folder(options: ConversionOptions) -> Found:
     """The pictures below `input_dir`; `a/b/c.png` is called `a_b_c`.
 
     Raises:

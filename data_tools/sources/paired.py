@@ -14,7 +14,7 @@ from typing import Dict, List, NamedTuple, Tuple
 from bsrn_estimator.errors import UserError, printable
 from bsrn_estimator.pictures import pairs
 from bsrn_estimator.pictures.files import LINKED, PassedOver
-from data_tools.options import Options
+from data_tools.options import ConversionOptions
 from data_tools.sources import search
 from data_tools.sources.picture import Found, Picture, StoredFile, safe_name, with_unique_names
 
@@ -44,7 +44,7 @@ _PLAIN = os.path.join("LR", "x%d")
 _NUMBERED = os.path.join("LR_bicubic", "X%d")
 
 
-def find_paired(options: Options) -> Found:
+def find_paired(options: ConversionOptions) -> Found:
     """The pictures of a set that comes with its LR pictures, in the folders of its sequences too.
 
     Raises:
@@ -147,7 +147,7 @@ def _matched(
     return found, problems
 
 
-def _layout(options: Options) -> Tuple[str, Layout]:
+def _layout(options: ConversionOptions) -> Tuple[str, Layout]:
     """The folder that the layout begins in, and the layout that is there."""
     search.require_folder(options.input_dir)
     if options.dataset == "div2k":

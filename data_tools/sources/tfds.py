@@ -14,13 +14,13 @@ from bsrn_estimator.data.tfrecord import index_shard
 from bsrn_estimator.errors import UserError, install_command, printable
 from bsrn_estimator.pictures.files import PassedOver
 from bsrn_estimator.progress import progress
-from data_tools.options import Options
+from data_tools.options import ConversionOptions
 from data_tools.sources.picture import Found, Picture, Stored, StoredFeature
 
 _SPLITS = {"train": "train", "valid": "validation"}
 
 
-def find_tfds(options: Options) -> Found:
+def find_tfds(options: ConversionOptions) -> Found:
     """The pictures of DIV2K at all scales asked for; downloaded and prepared where it is not there.
 
     Raises:
@@ -50,7 +50,9 @@ def find_tfds(options: Options) -> Found:
     return Found(pictures, problems, PassedOver())
 
 
-def _pictures(options: Options, scale: int) -> Iterator[Tuple[str, StoredFeature, StoredFeature]]:
+def _pictures(
+    options: ConversionOptions, scale: int
+) -> Iterator[Tuple[str, StoredFeature, StoredFeature]]:
     """Name, HR and LR of every picture of one configuration."""
     paths = _record_files(_builder(options, scale), _SPLITS[options.split])
     places = [
@@ -67,7 +69,7 @@ def _pictures(options: Options, scale: int) -> Iterator[Tuple[str, StoredFeature
         yield hashlib.sha256(hr.content()).hexdigest()[:16], hr, lr
 
 
-def _builder(options: Options, scale: int) -> Any:
+def _builder(options: ConversionOptions, scale: int) -> Any:
     """The builder of one scale, its data prepared."""
     try:
         import tensorflow_datasets as tfds

@@ -21,7 +21,7 @@ from data_tools import convert as module
 from data_tools import encoding
 from data_tools import output as output_module
 from data_tools.convert import Stopped, convert, size_in_words
-from data_tools.options import Options
+from data_tools.options import ConversionOptions
 from data_tools.output import Output
 from data_tools.verify import verify
 from tests.support import fabricate
@@ -33,7 +33,7 @@ SMALL = dict(patch_size=6, tile_size=36, shard_bytes=30000, workers=1)
 def run(dataset, root, out, **changes):
     options = dict(SMALL, input_dir=str(root), output_dir=str(out))
     options.update(changes)
-    return convert(Options(dataset, **options).complete())
+    return convert(ConversionOptions(dataset, **options).complete())
 
 
 @pytest.fixture(scope="module")

@@ -11,14 +11,14 @@ from bsrn_estimator.data.example import encode_example
 from bsrn_estimator.data.tfrecord import ShardWriter, index_shard
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.pictures import results
-from data_tools.options import Options
+from data_tools.options import ConversionOptions
 from data_tools.sources import find
 from data_tools.sources.picture import StoredFeature, safe_name
 from tests.support import fabricate
 
 
 def found(dataset, root, **changes):
-    return find(Options(dataset, str(root), "out", **changes).complete())
+    return find(ConversionOptions(dataset, str(root), "out", **changes).complete())
 
 
 def names(result):

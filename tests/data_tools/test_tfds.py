@@ -5,7 +5,7 @@ import pytest
 
 from bsrn_estimator.errors import UserError
 from data_tools.convert import convert
-from data_tools.options import Options
+from data_tools.options import ConversionOptions
 from data_tools.sources import find
 from data_tools.verify import verify
 from tests.support import fabricate
@@ -50,7 +50,7 @@ def prepared(tmp_path_factory):
 def options_of(data_dir, out, **changes):
     values = dict(tfds_data_dir=data_dir, output_dir=str(out), workers=1, scales=(2, 3))
     values.update(patch_size=6, tile_size=36, **changes)
-    return Options("tfds", **values).complete()
+    return ConversionOptions("tfds", **values).complete()
 
 
 def test_scales_are_joined_by_the_hr_picture(prepared, tmp_path):
@@ -61,7 +61,7 @@ def test_scales_are_joined_by_the_hr_picture(prepared, tmp_path):
     whole = tmp_path / "folder"
     for name, pixels in pictures.items():
         fabricate.save(pixels, whole, name + ".png")
-    folder = Options(
+    folder = ConversionOptions(
         "folder", str(whole), str(tmp_path / "o"), (2, 3), patch_size=6, tile_size=36, workers=1
     )
     convert(folder.complete())
@@ -93,7 +93,7 @@ def test_validation_and_a_missing_scale(prepared, tmp_path):
 
 def test_a_picture_that_one_scale_lacks(prepared, tmp_path):
     data_dir, _ = prepared
-    options = Options(
+    options = ConversionOptions(
         "tfds", tfds_data_dir=data_dir, output_dir=str(tmp_path), scales=(2, 4), patch_size=6
     )
     found = find(options.complete())

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from bsrn_estimator import scales
 from bsrn_estimator.errors import UserError
-from data_tools.options import Options
+from data_tools.options import ConversionOptions
 from data_tools.tiles import common_multiple, default_tile_size, least_overlap, starts, tiles_of
 
 scale_sets = st.lists(st.sampled_from(scales.SUPPORTED), min_size=1, unique=True).map(
@@ -62,7 +62,7 @@ def test_default_tile_size():
     assert default_tile_size(48, (2, 3, 4)) == 480
     assert default_tile_size(24, (2,)) == 480
     assert default_tile_size(48, (2, 3, 4, 8)) == 960
-    options = Options("folder", "in", "out").complete()
+    options = ConversionOptions("folder", "in", "out").complete()
     assert (options.tile_size, options.overlap, options.kind) == (480, 192, "training")
 
 
@@ -87,12 +87,12 @@ def test_default_tile_size():
 )
 def test_options_out_of_range(change, message):
     with pytest.raises(UserError, match=message):
-        Options(**dict(dict(dataset="folder", input_dir="in"), **change)).complete()
+        ConversionOptions(**dict(dict(dataset="folder", input_dir="in"), **change)).complete()
 
 
 def test_defaults_by_dataset():
     def of(dataset, **changes):
-        options = Options(dataset, "pictures/Set5/", **changes).complete()
+        options = ConversionOptions(dataset, "pictures/Set5/", **changes).complete()
         return options.split, options.kind, options.output_dir
 
     assert of("div2k") == ("train", "training", "tfrecords/div2k_train")
@@ -101,5 +101,5 @@ def test_defaults_by_dataset():
     assert of("benchmark") == ("test", "evaluation", "tfrecords/Set5")
     assert of("folder", split="test") == ("test", "training", "tfrecords/Set5")
     assert of("tfds", output_dir="o") == ("train", "training", "o")
-    whole = Options("bsd100", "in", patch_size=48).complete()
+    whole = ConversionOptions("bsd100", "in", patch_size=48).complete()
     assert (whole.tile_size, whole.overlap, whole.patch_size) == (0, 0, 0)
