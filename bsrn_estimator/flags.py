@@ -4,7 +4,7 @@ Nothing here imports TensorFlow, so that a mistake in a flag is told at once.
 """
 
 import dataclasses
-from typing import Dict, List, NamedTuple, Optional, Tuple, Type
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple, Type
 
 from absl import flags
 
@@ -104,10 +104,15 @@ def shown(mode: Optional[str] = None) -> List[Tuple[str, List[Flag]]]:
     ]
 
 
-def unread() -> List[str]:
-    """The flags that were given though the mode does not read them."""
+def unread(argv: Sequence[str]) -> List[str]:
+    """The flags that `argv` names though the mode does not read them.
+
+    A flag file holds the flags of a network for every mode, so what it names is not meant.
+    """
+    words = {word.lstrip("-").partition("=")[0] for word in argv if word.startswith("-")}
+    words |= {word[len("no") :] for word in words if word.startswith("no")}
     known = [flag for found in _defined.values() for flag in found]
-    return [f.name for f in known if FLAGS.mode not in f.modes and FLAGS[f.name].present]
+    return [f.name for f in known if FLAGS.mode not in f.modes and f.name in words]
 
 
 def network() -> Network:

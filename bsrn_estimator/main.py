@@ -14,7 +14,8 @@ def main(argv: Optional[List[str]] = None) -> int:
     """Carries out a command line, the program's name first; returns the exit status."""
     flags.define()
     try:
-        rest = flags.parse(list(sys.argv if argv is None else argv))[1:]
+        words = list(sys.argv if argv is None else argv)
+        rest = flags.parse(words)[1:]
         if FLAGS.help:
             print(help_text.page(FLAGS.mode if FLAGS["mode"].present else None))
             return 0
@@ -24,7 +25,7 @@ def main(argv: Optional[List[str]] = None) -> int:
         if rest:
             raise UserError("%s is not a flag; every argument starts with --" % rest[0])
         flags.check()
-        unread = ", ".join("--" + name for name in flags.unread())
+        unread = ", ".join("--" + name for name in flags.unread(words))
         if unread:
             print("warning: --mode=%s does not read %s" % (FLAGS.mode, unread), file=sys.stderr)
         if FLAGS.use_npu:

@@ -4,6 +4,7 @@ Nothing here but TensorFlow's own ops, so that what is exported loads where this
 """
 
 from bsrn_estimator.compat import one_by_one, tf
+from bsrn_estimator.networks import bands
 
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _JPEG_START = b"\xff\xd8\xff"
@@ -135,21 +136,6 @@ def _spans(size, tile, overlap: int):
     return count, span
 
 
-def _joined(count, part, width):
-    """What `part(index)`, uint8 [any, width, 3], gives for 0..count-1, one below the other."""
-    parts = tf.TensorArray(
-        tf.uint8, count, infer_shape=False, element_shape=[None, width, 3], clear_after_read=True
-    )
-    _, parts = tf.while_loop(
-        lambda index, _: index < count,
-        lambda index, parts: (index + 1, parts.write(index, part(index))),
-        [tf.constant(0), parts],
-        parallel_iterations=1,
-        back_prop=False,
-    )
-    return parts.concat()
-
-
 def upscale_in_tiles(picture, scale: int, upscale, side: int, overlap: int):
     """Upscales a picture tile by tile, so that memory does not grow with its size.
 
@@ -180,9 +166,9 @@ def upscale_in_tiles(picture, scale: int, upscale, side: int, overlap: int):
             ]
             return tf.transpose(kept, [1, 0, 2])
 
-        return tf.transpose(_joined(columns, piece, None), [1, 0, 2])
+        return tf.transpose(bands.joined(columns, piece, tf.uint8, [None, None, 3]), [1, 0, 2])
 
-    result = _joined(rows, band, None)
+    result = bands.joined(rows, band, tf.uint8, [None, None, 3])
     result.set_shape([None, None, 3])
     return result
 

@@ -6,7 +6,7 @@ pixel and of the two around it. So a recursion runs over the whole picture, whos
 small, and upscaling over bands of rows, computed two rows wider on each side, which is exact.
 """
 
-from typing import List
+from typing import Callable, List
 
 from bsrn_estimator.compat import tf
 from bsrn_estimator.networks import bsrn_layers as layers
@@ -91,20 +91,34 @@ def picture(features, scale: int, network: BsrnFields, band_hr_pixels: int = BAN
         result = result[:, scale * (begin - first) : scale * (end - first)]
         return tf.transpose(result, [1, 0, 2, 3])
 
-    bands = tf.TensorArray(
-        tf.float32, count, infer_shape=False, element_shape=[None, None, None, 3]
-    )
-    _, bands = tf.while_loop(
-        lambda index, _: index < count,
-        lambda index, bands: (index + 1, bands.write(index, band(index))),
-        [tf.constant(0), bands],
-        parallel_iterations=1,
-        back_prop=False,
-    )
-    result = tf.transpose(bands.concat(), [1, 0, 2, 3])
+    bands = joined(count, band, tf.float32, [None, None, None, 3])
+    result = tf.transpose(bands, [1, 0, 2, 3])
     sides = [None if side is None else scale * side for side in features.shape.as_list()[1:3]]
     result.set_shape([features.shape.as_list()[0]] + sides + [3])
     return result
+
+
+def joined(count, part: Callable, dtype, shape: List):
+    """Parts that are computed one after the other, joined along their first axis.
+
+    Args:
+      count: how many, int32 scalar.
+      part: a function from an index, int32 scalar, to a part.
+      dtype: of the parts.
+      shape: static shape of each; None, where parts differ or it is not known.
+
+    Returns:
+      What `part` gives for 0..count-1.
+    """
+    parts = tf.TensorArray(dtype, count, infer_shape=False, element_shape=shape)
+    _, parts = tf.while_loop(
+        lambda index, _: index < count,
+        lambda index, parts: (index + 1, parts.write(index, part(index))),
+        [tf.constant(0), parts],
+        parallel_iterations=1,
+        back_prop=False,
+    )
+    return parts.concat()
 
 
 def pictures(lr, scale: int, network: BsrnFields, choice: OutputChoice) -> List:

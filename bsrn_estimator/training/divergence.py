@@ -3,15 +3,15 @@
 import collections
 import math
 import os
-from typing import Callable, List, Optional
+from typing import Callable, List
 
 import numpy as np
 
 from bsrn_estimator import files
 from bsrn_estimator.checkpoints import files as checkpoint_files
 from bsrn_estimator.compat import tf
-from bsrn_estimator.training import model_fn
 from bsrn_estimator.training.model_folder import DIVERGED
+from bsrn_estimator.training.step_hook import StepHook
 
 # Losses that the median is taken of, and how many there must be before it is compared with.
 _WINDOW, _ENOUGH = 101, 20
@@ -32,7 +32,7 @@ class Diverged(Exception):
         self.step, self.reason, self.loss = step, reason, loss
 
 
-class DivergenceHook(tf.train.SessionRunHook):
+class DivergenceHook(StepHook):
     """Stops training at a loss that is NaN, infinite, or far above what it was.
 
     Args:
@@ -44,19 +44,13 @@ class DivergenceHook(tf.train.SessionRunHook):
     """
 
     def __init__(self, explosion_factor: float) -> None:
+        super().__init__(("step", "loss/total"))
         self._factor = explosion_factor
 
     def begin(self) -> None:
-        tensors = model_fn.training_tensors()
-        self._fetches = {name: tensors.get(name, []) for name in ("step", "loss/total")}
+        """Forgets the losses of a session before this one."""
+        super().begin()
         self._losses = collections.deque(maxlen=_WINDOW)
-        self._step: Optional[int] = None
-
-    def after_create_session(self, session, _coordinator) -> None:
-        self._step = int(session.run(tf.train.get_global_step()))
-
-    def before_run(self, _context):
-        return tf.train.SessionRunArgs(self._fetches)
 
     def after_run(self, _context, values) -> None:
         step = int(np.mean(values.results["step"]))

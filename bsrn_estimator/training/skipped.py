@@ -4,15 +4,14 @@ from typing import Any, Dict
 
 import numpy as np
 
-from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import RunFailed
-from bsrn_estimator.training import model_fn
+from bsrn_estimator.training.step_hook import StepHook
 
 # A line in the log for so many in a row.
 _TOLD_EVERY = 10
 
 
-class SkippedSteps(tf.train.SessionRunHook):
+class SkippedSteps(StepHook):
     """Counts the steps that left the weights, and `global_step`, as they were.
 
     Args:
@@ -25,18 +24,9 @@ class SkippedSteps(tf.train.SessionRunHook):
     """
 
     def __init__(self, steps_per_run: int, most: int, rank: int = 0) -> None:
+        super().__init__(("step", "loss_scale"))
         self._steps_per_run, self._most, self._rank = steps_per_run, most, rank
         self._total = self._in_a_row = self._told = 0
-
-    def begin(self) -> None:
-        tensors = model_fn.training_tensors()
-        self._fetches = {name: tensors[name] for name in ("step", "loss_scale")}
-
-    def after_create_session(self, session, _coordinator) -> None:
-        self._step = int(session.run(tf.train.get_global_step()))
-
-    def before_run(self, _context):
-        return tf.train.SessionRunArgs(self._fetches)
 
     def after_run(self, _context, values) -> None:
         step = int(np.mean(values.results["step"]))

@@ -80,6 +80,16 @@ def test_flags_that_a_mode_does_not_read_are_named_in_one_line(capsys, tmp_path)
     assert error.startswith("error: ")
 
 
+def test_a_flag_file_may_serve_several_modes(capsys, tmp_path):
+    (tmp_path / "flags").write_text("--batch_size=2\n--export_format=onnx\n")
+    arguments = ["--mode=evaluate", "--model_dir=%s" % (tmp_path / "absent")]
+    arguments += ["--flagfile=%s" % (tmp_path / "flags"), "--noskip_corrupt", "--patch_size", "9"]
+    assert in_process.run(arguments) == 2
+    warning, error = capsys.readouterr().err.splitlines()
+    assert warning == "warning: --mode=evaluate does not read --patch_size, --skip_corrupt"
+    assert error.startswith("error: ")
+
+
 _AFTER_A_COMMAND = """
 import sys
 from bsrn_estimator import main

@@ -15,12 +15,6 @@ from bsrn_estimator.inference.upscaler import Upscaler
 from bsrn_estimator.networks import precision
 from bsrn_estimator.networks.choice import OutputChoice
 from bsrn_estimator.platforms.cpu import has_bfloat16
-from tests.support.golden import Golden
-
-
-@pytest.fixture(scope="module")
-def golden():
-    return Golden("multi_scale")
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,6 @@ from bsrn_estimator.compat import TF2
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.evaluation import metrics
 from bsrn_estimator.inference import predict
-from bsrn_estimator.inference.options import PredictOptions
 from bsrn_estimator.inference.upscaler import Upscaler
 from bsrn_estimator.networks.precision import BFLOAT16, FLOAT32
 from bsrn_estimator.pictures import results
@@ -27,30 +26,10 @@ from tests.support.golden import Golden
 
 
 @pytest.fixture(scope="module")
-def golden():
-    return Golden("single_scale_stateless")
-
-
-@pytest.fixture(scope="module")
 def upscaled(golden):
     """The network's picture of [height, width, 3], in 0..255, not rounded."""
     with Upscaler(trained.TrainedNetwork(golden.checkpoint, golden.network)) as upscaler:
         yield lambda lr: upscaler.upscale(lr, 4)
-
-
-@pytest.fixture
-def options(golden, tmp_path):
-    def make(**kwargs):
-        values = {
-            "input": str(tmp_path / "in"),
-            "output_dir": str(tmp_path / "out"),
-            "checkpoint": golden.checkpoint,
-            "given": {name: getattr(golden.network, name) for name in golden.network.untold},
-        }
-        return PredictOptions(**dict(values, **kwargs))
-
-    os.makedirs(str(tmp_path / "in"))
-    return make
 
 
 def _noise(*shape, dtype=np.uint8, seed=5):

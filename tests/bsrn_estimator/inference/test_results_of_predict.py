@@ -15,34 +15,12 @@ from bsrn_estimator import files
 from bsrn_estimator.checkpoints import trained
 from bsrn_estimator.errors import RunFailed
 from bsrn_estimator.inference import predict
-from bsrn_estimator.inference.options import PredictOptions
 from bsrn_estimator.inference.upscaler import Upscaler
 from bsrn_estimator.pictures import results
 from bsrn_estimator.pictures.imresize import enlarge, shrink
 from bsrn_estimator.pictures.picture import to_uint8
 from tests.support import tiny
 from tests.support.disk import small_disk
-from tests.support.golden import Golden
-
-
-@pytest.fixture(scope="module")
-def golden():
-    return Golden("single_scale_stateless")
-
-
-@pytest.fixture
-def options(golden, tmp_path):
-    def make(**kwargs):
-        values = {
-            "input": str(tmp_path / "in"),
-            "output_dir": str(tmp_path / "out"),
-            "checkpoint": golden.checkpoint,
-            "given": {name: getattr(golden.network, name) for name in golden.network.untold},
-        }
-        return PredictOptions(**dict(values, **kwargs))
-
-    os.makedirs(str(tmp_path / "in"))
-    return make
 
 
 def _save(path, picture, **kwargs):
