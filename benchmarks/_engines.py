@@ -129,7 +129,7 @@ def _psnr(upscale: _Upscale, scale: int, folder: Optional[str]) -> Optional[floa
     if not folder:
         return None
     values = []
-    for file in picture_files.find(folder, os.devnull):
+    for file in picture_files.find(folder, os.devnull).files:
         hr = read_rgb(file.path)
         hr = hr[: hr.shape[0] // scale * scale, : hr.shape[1] // scale * scale]
         result = to_uint8(upscale(imresize.shrink(hr, scale)))

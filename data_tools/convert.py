@@ -18,7 +18,7 @@ from data_tools.encoding import Bad, encode_picture
 from data_tools.headers import Checked, check
 from data_tools.options import ConversionOptions
 from data_tools.output import Output
-from data_tools.sources import Picture, find
+from data_tools.sources import SourcePicture, find_pictures
 from data_tools.workers import WorkerDied, ordered
 
 # What the bytes of the output depend on, besides the pictures.
@@ -99,7 +99,7 @@ def convert(options: ConversionOptions) -> Result:
     existing = _existing(options)
     if existing is not None:
         return Result(options.output_dir, existing, None)
-    found = find(options)
+    found = find_pictures(options)
     checked = check(found, options)
     pictures, problems = checked.pictures, checked.problems
     if not pictures:
@@ -142,7 +142,7 @@ def _existing(options: ConversionOptions) -> Optional[Manifest]:
 
 
 def _write_shards(
-    output: Output, pictures: List[Picture], options: ConversionOptions, stop: List[int]
+    output: Output, pictures: List[SourcePicture], options: ConversionOptions, stop: List[int]
 ) -> None:
     """Encodes the pictures that no whole shard covers, and writes them shard by shard."""
     done = output.pictures_done
@@ -195,7 +195,7 @@ def _until_told(stop: List[int], results: Generator, output: Output, total: int)
 
 
 def _manifest(
-    options: ConversionOptions, pictures: List[Picture], output: Output, skipped: int
+    options: ConversionOptions, pictures: List[SourcePicture], output: Output, skipped: int
 ) -> Manifest:
     bad = sum(len(entry.skipped) for entry in output.entries)
     return Manifest(

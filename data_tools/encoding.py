@@ -14,7 +14,7 @@ from bsrn_estimator.pictures import pairs
 from bsrn_estimator.pictures.decoding import read_rgb
 from bsrn_estimator.pictures.imresize import shrink
 from data_tools.options import ConversionOptions
-from data_tools.sources import Picture
+from data_tools.sources import SourcePicture
 from data_tools.tiles import tiles_of
 
 # On photographs, run lengths behind the row filters come within a few percent of the size of zlib's
@@ -37,7 +37,7 @@ class Bad:
     problem: str
 
 
-def encode_picture(picture: Picture, options: ConversionOptions) -> Union[Encoded, Bad]:
+def encode_picture(picture: SourcePicture, options: ConversionOptions) -> Union[Encoded, Bad]:
     """Decodes a picture and encodes its records."""
     try:
         hr, lr = read_picture(picture, options)
@@ -51,7 +51,7 @@ def encode_picture(picture: Picture, options: ConversionOptions) -> Union[Encode
 
 
 def read_picture(
-    picture: Picture, options: ConversionOptions
+    picture: SourcePicture, options: ConversionOptions
 ) -> Tuple[np.ndarray, Dict[int, np.ndarray]]:
     """The HR picture, uint8 [H, W, 3], and scale to LR picture, uint8 [H // s, W // s, 3].
 

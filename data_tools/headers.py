@@ -8,7 +8,7 @@ from bsrn_estimator.pictures import pairs
 from bsrn_estimator.pictures.decoding import picture_size
 from bsrn_estimator.progress import progress
 from data_tools.options import ConversionOptions
-from data_tools.sources import Found, Picture
+from data_tools.sources import Found, SourcePicture
 from data_tools.tiles import common_multiple
 
 _THREADS = 8  # headers are waited for, not computed
@@ -24,7 +24,7 @@ class Checked(NamedTuple):
         too small already, or where no patch size would do.
     """
 
-    pictures: List[Picture]
+    pictures: List[SourcePicture]
     problems: List[Tuple[str, str]]
     fitting_patch: Optional[int]
 
@@ -49,7 +49,7 @@ def check(found: Found, options: ConversionOptions) -> Checked:
 
 
 def _look(
-    picture: Picture, options: ConversionOptions
+    picture: SourcePicture, options: ConversionOptions
 ) -> Tuple[Optional[Tuple[int, int]], Optional[str]]:
     """Height and width of the HR picture, or what is wrong with it or its LR pictures."""
     try:
@@ -69,7 +69,7 @@ def _largest_patch(size: Tuple[int, int], options: ConversionOptions) -> int:
 
 
 def _too_small(
-    picture: Picture, size: Tuple[int, int], options: ConversionOptions
+    picture: SourcePicture, size: Tuple[int, int], options: ConversionOptions
 ) -> Optional[str]:
     multiple = common_multiple(options.scales) if options.training else 1
     patch = max(options.patch_size, 1)

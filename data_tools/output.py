@@ -25,7 +25,7 @@ from bsrn_estimator import files
 from bsrn_estimator.data.manifest import Manifest, Shard
 from bsrn_estimator.data.tfrecord import ShardWriter, shard_name
 from bsrn_estimator.errors import UserError, printable
-from data_tools.sources import Picture
+from data_tools.sources import SourcePicture
 
 JOURNAL = "journal.incomplete"
 _FINAL_NAME = re.compile(r"-\d{5}-of-\d{5}\.tfrecord$")
@@ -92,7 +92,7 @@ class Output:
         """How many pictures of the input the whole shards cover."""
         return self.entries[-1].end if self.entries else 0
 
-    def resume(self, pictures: Sequence[Picture]) -> None:
+    def resume(self, pictures: Sequence[SourcePicture]) -> None:
         """Takes over the whole shards of an earlier run as far as nothing has changed."""
         self._journal.seek(0)
         lines = _parsed(self._journal)
@@ -117,7 +117,7 @@ class Output:
             self._writer = ShardWriter(self._aside(len(self.entries)))
         return self._writer
 
-    def close_shard(self, pictures: Sequence[Picture], end: int, skipped) -> None:
+    def close_shard(self, pictures: Sequence[SourcePicture], end: int, skipped) -> None:
         """Completes the shard, which covers all pictures up to `end` that no other one covers."""
         shard = self._writer.finish(rename=False)
         self._writer = None
@@ -162,7 +162,7 @@ class Output:
         except OSError:  # a full disk refuses the rest of the buffer
             pass
 
-    def _take_over(self, line: Dict[str, Any], pictures: Sequence[Picture]) -> bool:
+    def _take_over(self, line: Dict[str, Any], pictures: Sequence[SourcePicture]) -> bool:
         try:
             skipped = tuple((str(name), str(problem)) for name, problem in line["skipped"])
             entry = Entry(**dict(line, skipped=skipped))
@@ -220,6 +220,6 @@ def _parsed(lines) -> List[Dict[str, Any]]:
     return parsed
 
 
-def _digest(pictures: Sequence[Picture]) -> str:
+def _digest(pictures: Sequence[SourcePicture]) -> str:
     text = json.dumps([picture.identity() for picture in pictures])
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()

@@ -16,7 +16,7 @@ import math
 from typing import Iterator, List, NamedTuple, Sequence, Tuple
 
 
-class Tile(NamedTuple):
+class TileArea(NamedTuple):
     """A rectangle of an HR picture, in pixels."""
 
     y: int
@@ -64,7 +64,7 @@ def starts(length: int, tile: int, overlap: int) -> List[int]:
 
 def tiles_of(
     size: Tuple[int, int], tile_size: int, overlap: int, scales: Sequence[int]
-) -> Iterator[Tile]:
+) -> Iterator[TileArea]:
     """The tiles of a picture, row after row.
 
     Args:
@@ -78,4 +78,4 @@ def tiles_of(
     height, width = (side // multiple * multiple for side in size)
     for y in starts(height, tile_size, overlap):
         for x in starts(width, tile_size, overlap):
-            yield Tile(y, x, min(height, tile_size), min(width, tile_size))
+            yield TileArea(y, x, min(height, tile_size), min(width, tile_size))

@@ -70,25 +70,6 @@ def _similarity(mean_a, mean_b, mean_squares, mean_product):
 # In numpy, float64.
 
 
-def quantise(picture: np.ndarray, peak: float = PEAK) -> np.ndarray:
-    """A picture as it is stored: rounded and clipped.
-
-    Args:
-      picture: numbers of any shape, nominally in 0..`peak`; outside values are clipped.
-      peak: 255, or 1 for pictures in 0..1.
-
-    Returns:
-      uint8 of the same shape. Halves go to the even neighbour, as np.round and tf.round do.
-
-    Raises:
-      ValueError: a value is not a number.
-    """
-    scaled = np.asarray(picture, np.float64) * (PEAK / peak)
-    if np.isnan(scaled).any():
-        raise ValueError("the picture holds values that are not numbers (nan)")
-    return np.clip(np.round(scaled), 0, PEAK).astype(np.uint8)
-
-
 def is_grey(picture: np.ndarray) -> bool:
     """Whether a picture [height, width] or [height, width, 1 or 3] holds no colour."""
     return picture.ndim == 2 or bool((picture == picture[..., :1]).all())
@@ -127,8 +108,8 @@ def rmse(hr: np.ndarray, picture: np.ndarray, shave: int = 0, channels: str = "r
       The value; nan where the shave leaves no pixel.
 
     Raises:
-      ValueError: a picture is not uint8 (see `quantise`), `hr` is smaller than `picture`, the
-        channels differ, or `shave` is negative.
+      ValueError: a picture is not uint8 (see `picture.to_uint8`), `hr` is smaller than `picture`,
+        the channels differ, or `shave` is negative.
     """
     hr, picture = _prepared(hr, picture, shave, channels)
     if not hr.size:
@@ -178,7 +159,9 @@ def _checked(picture: np.ndarray) -> np.ndarray:
     """`picture` as [height, width, 1 or 3]."""
     picture = np.asarray(picture)
     if picture.dtype != np.uint8:
-        raise ValueError("metrics take uint8 pictures, not %s; see quantise" % picture.dtype)
+        raise ValueError(
+            "metrics take uint8 pictures, not %s; see picture.to_uint8" % picture.dtype
+        )
     if picture.ndim == 2:
         picture = picture[..., np.newaxis]
     if picture.ndim != 3 or picture.shape[-1] not in (1, 3):

@@ -17,7 +17,7 @@ from bsrn_estimator.serve.limits import Limits
 _RGB_NAME = re.compile(r"x(\d+)_rgb$")
 
 
-def find(folder: str) -> str:
+def version_folder(folder: str) -> str:
     """The SavedModel that `folder` is or holds; the newest where it holds several.
 
     Raises:
@@ -63,7 +63,7 @@ class Model:
         Raises:
           UserError: this is not an export of this project, or lacks one of these scales.
         """
-        self.folder = find(folder)
+        self.folder = version_folder(folder)
         self._called = name or self.folder
         self._session = tf.Session(graph=tf.Graph())
         with self._session.graph.as_default():

@@ -1,12 +1,12 @@
 """Where pictures come from: one module for each layout of the input."""
 
 from data_tools.options import ConversionOptions
-from data_tools.sources.picture import Found, Picture
+from data_tools.sources.picture import Found, SourcePicture
 
-__all__ = ["Found", "Picture", "find"]
+__all__ = ["Found", "SourcePicture", "find_pictures"]
 
 
-def find(options: ConversionOptions) -> Found:
+def find_pictures(options: ConversionOptions) -> Found:
     """The pictures of the input, in ascending order of their names, and what is wrong with it.
 
     Raises:

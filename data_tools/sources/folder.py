@@ -7,7 +7,13 @@ from bsrn_estimator.pictures import pairs
 from bsrn_estimator.pictures.decoding import KINDS
 from data_tools.options import ConversionOptions
 from data_tools.sources import search
-from data_tools.sources.picture import Found, Picture, StoredFile, safe_name, with_unique_names
+from data_tools.sources.picture import (
+    Found,
+    SourcePicture,
+    StoredFile,
+    record_name,
+    with_unique_names,
+)
 
 
 def find_folder(options: ConversionOptions) -> Found:
@@ -27,7 +33,7 @@ def find_folder(options: ConversionOptions) -> Found:
     candidates = [
         (
             printable(os.path.join(folder, path)),
-            Picture(safe_name(pairs.stem(path)), StoredFile(os.path.join(folder, path))),
+            SourcePicture(record_name(pairs.stem(path)), StoredFile(os.path.join(folder, path))),
         )
         for path in listing.paths
     ]

@@ -16,7 +16,13 @@ from bsrn_estimator.pictures import pairs
 from bsrn_estimator.pictures.files import LINKED, PassedOver
 from data_tools.options import ConversionOptions
 from data_tools.sources import search
-from data_tools.sources.picture import Found, Picture, StoredFile, safe_name, with_unique_names
+from data_tools.sources.picture import (
+    Found,
+    SourcePicture,
+    StoredFile,
+    record_name,
+    with_unique_names,
+)
 
 
 class Layout(NamedTuple):
@@ -66,11 +72,11 @@ def find_paired(options: ConversionOptions) -> Found:
         lr[scale], problems = _matched(hr_folder, folder, scale, hr, bad, found, bad_lr)
         for name, problem in problems.items():
             bad.setdefault(name, problem)
-    candidates: List[Tuple[str, Picture]] = [
+    candidates: List[Tuple[str, SourcePicture]] = [
         (
             printable(hr[name]),
-            Picture(
-                safe_name(name),
+            SourcePicture(
+                record_name(name),
                 StoredFile(hr[name]),
                 {scale: StoredFile(lr[scale][name]) for scale in options.scales},
             ),

@@ -69,7 +69,7 @@ Stored = Union[StoredFile, StoredFeature]
 
 
 @dataclasses.dataclass(frozen=True)
-class Picture:
+class SourcePicture:
     """What becomes one evaluation record, or the tiles of one picture.
 
     Attributes:
@@ -97,12 +97,12 @@ class Found(NamedTuple):
       passed_over: files and folders that are no pictures to convert, by reason.
     """
 
-    pictures: List[Picture]
+    pictures: List[SourcePicture]
     problems: List[Tuple[str, str]]
     passed_over: PassedOver
 
 
-def safe_name(name: str) -> str:
+def record_name(name: str) -> str:
     """`name` as it stands in records, and later in paths: one line, no separator, not too long.
 
     The folders in it are joined by `_`; letters with marks are composed, as Unicode's NFC has them.
@@ -116,13 +116,13 @@ def safe_name(name: str) -> str:
     return clean
 
 
-def with_unique_names(candidates: List[Tuple[str, Picture]]) -> Found:
+def with_unique_names(candidates: List[Tuple[str, SourcePicture]]) -> Found:
     """The pictures sorted by name; of two that share one, neither is taken.
 
     Args:
       candidates: what messages call the picture, and the picture.
     """
-    by_name: Dict[str, List[Tuple[str, Picture]]] = {}
+    by_name: Dict[str, List[Tuple[str, SourcePicture]]] = {}
     for label, picture in candidates:
         by_name.setdefault(picture.name, []).append((label, picture))
     found = Found([], [], PassedOver())

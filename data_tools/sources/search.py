@@ -1,4 +1,4 @@
-"""Picture files of an input folder, by the rule of `bsrn_estimator.pictures.files`."""
+"""SourcePicture files of an input folder, by the rule of `bsrn_estimator.pictures.files`."""
 
 import os
 from typing import List, Tuple

@@ -15,7 +15,7 @@ from bsrn_estimator.errors import UserError, install_command, printable
 from bsrn_estimator.pictures.files import PassedOver
 from bsrn_estimator.progress import progress
 from data_tools.options import ConversionOptions
-from data_tools.sources.picture import Found, Picture, Stored, StoredFeature
+from data_tools.sources.picture import Found, SourcePicture, Stored, StoredFeature
 
 _SPLITS = {"train": "train", "valid": "validation"}
 
@@ -46,7 +46,7 @@ def find_tfds(options: ConversionOptions) -> Found:
                 (name, "%s has no LR picture of scale %d" % (hr[name].label, missing[0]))
             )
             bad.add(name)
-    pictures = [Picture(name, hr[name], lr[name]) for name in sorted(hr) if name not in bad]
+    pictures = [SourcePicture(name, hr[name], lr[name]) for name in sorted(hr) if name not in bad]
     return Found(pictures, problems, PassedOver())
 
 

@@ -9,6 +9,7 @@ import json
 import sys
 
 import pytest
+from PIL import Image
 
 from benchmarks import (
     _engines,
@@ -77,9 +78,10 @@ def test_evaluate(run, small_network, monkeypatch):
     require_ratio(run("benchmarks.evaluate", "--network=small", "--pictures=3"))
 
 
-def test_engines(run, monkeypatch):
+def test_engines(run, monkeypatch, tmp_path):
     monkeypatch.setattr(_engines, "CASES", ((9, 11, 2),))
-    result = run("benchmarks.upscale", "--engines", "--repeats=1")
+    Image.fromarray(tiny.picture(0, 25, 31)).save(str(tmp_path / "photo.png"))
+    result = run("benchmarks.upscale", "--engines", "--repeats=1", "--pictures=%s" % tmp_path)
     require_ratio(result)
     assert result["computed_area"] == 1 and result["of_the_fastest"] >= 1
     assert _engines._area(_engines.PREDICT, (1080, 1920)) < 1.2

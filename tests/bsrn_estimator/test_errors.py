@@ -8,8 +8,8 @@ import pytest
 
 from bsrn_estimator.errors import RunFailed, UserError, install_command, printable
 from bsrn_estimator.export import onnx_model
-from data_tools.options import Options
-from data_tools.sources import find
+from data_tools.options import ConversionOptions
+from data_tools.sources import find_pictures
 
 
 def test_a_mistake_and_a_failure_have_their_statuses():
@@ -38,7 +38,7 @@ def _export():
 
 
 def _tfds():
-    find(Options("tfds", output_dir="out").complete())
+    find_pictures(ConversionOptions("tfds", output_dir="out").complete())
 
 
 @pytest.mark.parametrize(

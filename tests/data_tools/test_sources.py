@@ -12,13 +12,13 @@ from bsrn_estimator.data.tfrecord import ShardWriter, index_shard
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.pictures import results
 from data_tools.options import ConversionOptions
-from data_tools.sources import find
-from data_tools.sources.picture import StoredFeature, safe_name
+from data_tools.sources import find_pictures
+from data_tools.sources.picture import StoredFeature, record_name
 from tests.support import fabricate
 
 
 def found(dataset, root, **changes):
-    return find(ConversionOptions(dataset, str(root), "out", **changes).complete())
+    return find_pictures(ConversionOptions(dataset, str(root), "out", **changes).complete())
 
 
 def names(result):
@@ -197,11 +197,11 @@ def test_links_out_of_the_input_folder(tmp_path):
 
 
 @given(st.text(max_size=300))
-def test_safe_names(text):
-    name = safe_name(text)
+def test_names_of_records(text):
+    name = record_name(text)
     assert name and len(name.encode()) <= 100 and not name.startswith(".")
     assert "/" not in name and "\0" not in name and name.isprintable()
-    assert safe_name(name) == name
+    assert record_name(name) == name
 
 
 def test_hostile_names(tmp_path):

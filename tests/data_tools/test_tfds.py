@@ -6,7 +6,7 @@ import pytest
 from bsrn_estimator.errors import UserError
 from data_tools.convert import convert
 from data_tools.options import ConversionOptions
-from data_tools.sources import find
+from data_tools.sources import find_pictures
 from data_tools.verify import verify
 from tests.support import fabricate
 
@@ -85,10 +85,10 @@ def test_validation_and_a_missing_scale(prepared, tmp_path):
     assert len(records) == 2
     for record in records:
         assert any(np.array_equal(record["hr"], picture) for picture in pictures.values())
-    found = find(options_of(data_dir, tmp_path / "x", **{"skip_bad": True}))
+    found = find_pictures(options_of(data_dir, tmp_path / "x", **{"skip_bad": True}))
     assert len(found.pictures) == len(SIZES) and found.problems == []
     with pytest.raises(UserError, match="splits train and valid, not test"):
-        find(options_of(data_dir, tmp_path / "x", split="test"))
+        find_pictures(options_of(data_dir, tmp_path / "x", split="test"))
 
 
 def test_a_picture_that_one_scale_lacks(prepared, tmp_path):
@@ -96,7 +96,7 @@ def test_a_picture_that_one_scale_lacks(prepared, tmp_path):
     options = ConversionOptions(
         "tfds", tfds_data_dir=data_dir, output_dir=str(tmp_path), scales=(2, 4), patch_size=6
     )
-    found = find(options.complete())
+    found = find_pictures(options.complete())
     assert len(found.pictures) == len(SIZES) - 1
     assert len(found.problems) == 1 and "has no LR picture of scale 4" in found.problems[0][1]
 
@@ -107,5 +107,5 @@ def test_absent_data_is_one_sentence(tmp_path, monkeypatch):
 
     monkeypatch.setattr(tfds.download.DownloadManager, "download_and_extract", no_network)
     with pytest.raises(UserError, match="div2k/bicubic_x2 is not in .*--tfds_data_dir") as caught:
-        find(options_of(str(tmp_path), tmp_path / "out"))
+        find_pictures(options_of(str(tmp_path), tmp_path / "out"))
     assert "\n" not in str(caught.value)

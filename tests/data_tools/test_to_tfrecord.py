@@ -71,7 +71,7 @@ def test_interrupted_before_anything_is_written(tmp_path, capsys, monkeypatch):
     def interrupt(options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("data_tools.convert.find", interrupt)
+    monkeypatch.setattr("data_tools.convert.find_pictures", interrupt)
     assert main("--dataset=folder", f"--input_dir={tmp_path}", f"--output_dir={tmp_path}/o") == 130
     assert capsys.readouterr().err == "stopped\n" and not (tmp_path / "o").exists()
 

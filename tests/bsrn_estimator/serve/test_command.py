@@ -127,10 +127,13 @@ def test_flags_that_make_no_sense(capsys, flag):
 
 def test_the_folder_above_is_enough_and_the_newest_is_taken(export, tmp_path):
     above = os.path.dirname(export)
-    assert model.find(above) == export and model.find(os.path.dirname(above)) == export
+    assert (
+        model.version_folder(above) == export
+        and model.version_folder(os.path.dirname(above)) == export
+    )
     for number in ("7", "12", "x99"):
         os.symlink(export, str(tmp_path / number))
-    assert model.find(str(tmp_path)) == str(tmp_path / "12")
+    assert model.version_folder(str(tmp_path)) == str(tmp_path / "12")
 
 
 def test_the_version_is_the_folders_number_or_the_step(export, tmp_path):
