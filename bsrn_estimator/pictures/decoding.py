@@ -76,7 +76,7 @@ def open_checked(
     name = name or _name_of(source)
     file = _open(source, name)
     try:
-        image = Image.open(file, formats=_FORMATS + _plugin_formats(file, name))
+        image = Image.open(file, formats=formats_of(file, name))
     except UserError:
         file.close()
         raise
@@ -108,8 +108,12 @@ def is_readable(plugin_format: str) -> bool:
         return False
 
 
-def _plugin_formats(file: BinaryIO, name: str) -> Tuple[str, ...]:
-    """The format of a file that takes a plug-in, as a tuple to add; empty for the usual ones."""
+def formats_of(file: BinaryIO, name: str) -> Tuple[str, ...]:
+    """The formats, as Pillow calls them, that a file may be of; it is left at its beginning.
+
+    Raises:
+      UserError: it takes a package that is missing.
+    """
     head = file.read(12)
     brands = set()
     if head[4:8] == b"ftyp":
@@ -123,7 +127,7 @@ def _plugin_formats(file: BinaryIO, name: str) -> Tuple[str, ...]:
             "%s is %s, for which a package is missing; get it with %s, or save it as PNG"
             % (name, "AVIF" if kind == "AVIF" else "HEIC", install_command("pictures"))
         )
-    return (kind,) if kind else ()
+    return _FORMATS + ((kind,) if kind else ())
 
 
 def picture_size(

@@ -10,11 +10,11 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from bsrn_estimator.errors import UserError
+from bsrn_estimator.pictures.decoding import KINDS, formats_of
 from bsrn_estimator.pictures.picture import Picture, enlarged_bands, read_picture
 from bsrn_estimator.pictures.png import PngWriter
 from bsrn_estimator.serve.refusal import Refusal
 
-FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
 # What a result can be sent as: the value of `format=`, Pillow's name and options, the media type.
 # Of these PNG alone holds 16 bit and JPEG no alpha.
 ENCODINGS = {
@@ -41,17 +41,18 @@ def look(body: bytes, max_pixels: int) -> Tuple[int, int]:
         with warnings.catch_warnings():
             # The bound below is stricter than the one that Pillow warns of.
             warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(body), formats=FORMATS) as picture:
+            file = io.BytesIO(body)
+            with Image.open(file, formats=formats_of(file, "The picture")) as picture:
                 width, height = picture.size
                 _check_size(height, width, max_pixels)
                 # Cameras put a small second picture in a JPEG; that is not an animation.
                 frames = 1 if picture.format in ("JPEG", "MPO") else getattr(picture, "n_frames", 1)
     except Refusal:
         raise
+    except UserError as error:
+        raise Refusal(415, "%s." % error) from None
     except UnidentifiedImageError:
-        raise Refusal(
-            415, "The body is not a picture; send PNG, JPEG, BMP, TIFF or WebP."
-        ) from None
+        raise Refusal(415, "The body is not a picture; send %s." % KINDS) from None
     except Image.DecompressionBombError:
         raise Refusal(413, _too_large(max_pixels)) from None
     except Exception:  # Pillow's readers raise what they happen to meet in a damaged file

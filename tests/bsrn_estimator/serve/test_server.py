@@ -64,6 +64,7 @@ GOOD = file_of(random_picture(10, 6, 7))
         ("/upscale?scale=2", bomb(9000), 413, "pixels"),
         ("/upscale?scale=2", b"%PDF-1.4", 415, "PNG"),
         ("/upscale?scale=2", b"GIF89a", 415, "PNG"),
+        ("/upscale?scale=2", b"\0\0\0\x18ftypheic" + bytes(12), 415, "HEIC"),
         ("/upscale?scale=2", GOOD[:-30], 422, "damaged"),
         ("/upscale?scale=2", GOOD[:24], 422, "damaged"),
         (PREDICT, b"{", 400, "JSON"),
@@ -253,7 +254,7 @@ def test_any_json_gets_an_answer(server, request):
 
 
 @hypothesis.given(
-    kind=strategies.sampled_from(["PNG", "JPEG", "BMP", "TIFF", "WEBP"]),
+    kind=strategies.sampled_from(["PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF"]),
     flips=strategies.lists(
         strategies.tuples(strategies.floats(0, 1), strategies.integers(1, 255)), max_size=6
     ),

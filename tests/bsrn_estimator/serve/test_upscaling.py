@@ -29,6 +29,10 @@ def test_upscale_takes_each_format_and_gives_each(server, expected):
         body = server.ask("/upscale?scale=2&format=webp", file_of(lr, name, **options))[2]
         assert body[8:12] == b"WEBP"
         assert same(pixels(body), expected.uint8(lr, 2))
+    still, file = Image.fromarray(lr).quantize(16), io.BytesIO()
+    still.save(file, "GIF")
+    body = server.ask("/upscale?scale=2", file.getvalue())[2]
+    assert same(pixels(body), expected.uint8(np.asarray(still.convert("RGB")), 2))
     jpeg = file_of(lr, "JPEG")
     status, headers, body = server.ask("/upscale?scale=2&format=jpeg", jpeg)
     assert (status, headers["Content-Type"]) == (200, "image/jpeg")
