@@ -143,11 +143,13 @@ def network_of(prefix: str, given: Optional[Mapping[str, Any]] = None) -> Networ
     return description.family(**fields)
 
 
-def check_fit(description: Description, network: Network, with_optimizer: bool = False) -> None:
+def check_fit(
+    description: Description, network: Network, with_optimizer: bool = False, advice: str = ""
+) -> None:
     """Raises UserError, listing what differs, unless the checkpoint serves `network`.
 
     It may hold more scales than the network has. With `with_optimizer` it also has to hold Adam's
-    state.
+    state. `advice` ends the list.
     """
     faults = _differing(description, network)
     if not faults:
@@ -161,8 +163,8 @@ def check_fit(description: Description, network: Network, with_optimizer: bool =
     if faults:
         more = "; and %d more" % (len(faults) - _LISTED) if len(faults) > _LISTED else ""
         raise UserError(
-            "%s does not fit the network: %s%s"
-            % (description.prefix, "; ".join(faults[:_LISTED]), more)
+            "%s does not fit the network: %s%s%s"
+            % (description.prefix, "; ".join(faults[:_LISTED]), more, advice)
         )
     if with_optimizer and not description.has_optimizer:
         raise UserError(

@@ -69,7 +69,8 @@ def initial_weights(
     if partial:
         _say_what_fits(description, network)
     else:
-        check_fit(description, network, with_optimizer)
+        advice = "; --partial_checkpoint takes the weights that fit and starts the others afresh"
+        check_fit(description, network, with_optimizer, advice)
 
     def scaffold():
         # Not by a Saver: this alone reaches every replica of a variable.

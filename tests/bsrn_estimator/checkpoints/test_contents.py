@@ -94,4 +94,8 @@ def test_refusal_lists_what_differs_and_is_bounded(tmp_path):
     message = str(caught.value)
     assert "it has no generator/upscale/x2/conv2d/bias" in message
     assert "generator/upscale/x2/conv2d/kernel is [3, 3, 16, 32], not [3, 3, 16, 64]" in message
-    assert message.endswith("; and 10 more") and len(message) < 600
+    advice = (
+        "; and 10 more; --partial_checkpoint takes the weights that fit"
+        " and starts the others afresh"
+    )
+    assert message.endswith(advice) and len(message) < 600
