@@ -32,8 +32,19 @@ class Recipe(Settings):
     patch_size: int = setting(48, "side of an LR patch in pixels", least=1)
     patches_per_tile: int = setting(8, "patches cut from a tile each time it is read", least=1)
     learning_rate: float = setting(1e-4, "Adam's rate at step 0")
+    learning_rate_schedule: str = setting(
+        "stairs",
+        "stairs: times --learning_rate_decay every --learning_rate_decay_steps; cosine: along half "
+        "a cosine, 0 from step --learning_rate_decay_steps on",
+        choices=("stairs", "cosine"),
+    )
     learning_rate_decay: float = setting(0.5, "factor of the rate at each stair")
-    learning_rate_decay_steps: int = setting(200000, "steps from stair to stair", least=1)
+    learning_rate_decay_steps: int = setting(
+        200000, "steps from stair to stair, or to the end of the cosine", least=1
+    )
+    block_rate: float = setting(
+        1.0, "factor of the rate of weights that a network uses more than once, as BSRN its block"
+    )
     clip_norm: float = setting(
         5.0, "largest L2 norm of a tensor's gradient; 0 clips nothing", least=0
     )
@@ -45,7 +56,7 @@ class Recipe(Settings):
     seed: int = setting(1, "seed of the first weights and of every draw of training data", least=0)
 
     def _rules(self) -> Iterator[Tuple[bool, str]]:
-        for name in ("learning_rate", "adam_epsilon"):
+        for name in ("learning_rate", "block_rate", "adam_epsilon"):
             value = getattr(self, name)
             finite = 0 < value < float("inf")
             yield finite, "--%s must be above 0 and finite, not %s" % (name, value)

@@ -146,6 +146,11 @@ class Network(Settings, abc.ABC):
     def weight_shapes(self) -> Dict[str, Tuple[int, ...]]:
         """The shape of every weight, by name."""
 
+    def is_reused(self, name: str) -> bool:
+        """Whether the weight of that name is used more than once on the way through the network."""
+        del name
+        return False
+
     def saved_name(self, name: str, shapes: Shapes) -> str:
         """The name in a checkpoint of those shapes of this network's variable `name`."""
         del shapes

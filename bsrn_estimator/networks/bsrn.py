@@ -130,6 +130,10 @@ class Bsrn(BsrnFields):
         once = dataclasses.replace(self, recursions=1, recursion_frequency=1)
         return bsrn_layers.weight_shapes(once)
 
+    def is_reused(self, name: str) -> bool:
+        """Whether it belongs to the block, which all recursions share."""
+        return name.startswith("generator/residual_modules/")
+
     def saved_name(self, name: str, shapes: Shapes) -> str:
         """As `name`; but a network of one scale may have a folder for it in its last convolution,
         as in a checkpoint of several, or none; and one of several may take that of a checkpoint

@@ -45,7 +45,7 @@ def spec(
         )
     with tf.control_dependencies([step]):
         train_op, learning_rate = optimization.train_op(
-            loss, recipe, network.scope, global_step, platform.wrap_optimizer
+            loss, recipe, network.scope, global_step, platform.wrap_optimizer, network.is_reused
         )
     values = {"step": step, "loss/total": loss, "learning_rate": learning_rate}
     values.update(("loss/" + name, part) for name, part in parts.items())

@@ -15,7 +15,14 @@ LOCK_NAME = ".lock"
 DIVERGED = "diverged"
 
 # What a run may change when it goes on; all else decides what the weights are or mean.
-CHANGEABLE = ("batch_size", "learning_rate", "learning_rate_decay", "learning_rate_decay_steps")
+CHANGEABLE = (
+    "batch_size",
+    "learning_rate",
+    "learning_rate_schedule",
+    "learning_rate_decay",
+    "learning_rate_decay_steps",
+    "block_rate",
+)
 
 
 class RunFolder:

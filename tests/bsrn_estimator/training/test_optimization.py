@@ -91,3 +91,46 @@ def test_the_first_step_is_that_of_adam_by_hand(epsilon):
     first, second = 0.1 * 3.0, 0.001 * 9.0
     rate = 0.1 * np.sqrt(1 - 0.999) / (1 - 0.9)
     assert found == pytest.approx(-rate * first / (np.sqrt(second) + epsilon), rel=1e-4)
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.25, 2.0])
+def test_the_block_has_a_rate_of_its_own_under_the_names_of_adam(factor):
+    recipe = tiny.config(block_rate=factor, learning_rate=0.1, clip_norm=0).recipe
+    with tf.Graph().as_default(), tf.Session() as session:
+        block = tf.get_variable("net/block/weight", [2], initializer=tf.zeros_initializer())
+        other = tf.get_variable("net/other/weight", [2], initializer=tf.zeros_initializer())
+        step = tf.train.get_or_create_global_step()
+        loss = tf.reduce_sum(3.0 * block + 3.0 * other)
+        train_op, rate = optimization.train_op(
+            loss, recipe, "net/", step, is_reused=lambda name: name == "net/block/weight"
+        )
+        session.run(tf.global_variables_initializer())
+        for _ in range(3):
+            session.run(train_op)
+        found, expected, shown = session.run([block, other, rate])
+        names = {variable.op.name for variable in tf.global_variables()}
+    # A gradient that stays as it is moves Adam by its rate in each step.
+    np.testing.assert_allclose(expected, -0.3, rtol=1e-4)
+    np.testing.assert_allclose(found, factor * expected, rtol=1e-6)
+    assert shown == np.float32(0.1)
+    assert {"beta1_power", "net/block/weight/Adam", "net/block/weight/Adam_1"} <= names
+    assert len(names) == 9
+
+
+def test_the_network_names_the_block_alone():
+    network = tiny.config().network
+    reused = {name for name in network.weight_shapes() if network.is_reused(name)}
+    assert len(reused) == 6
+    assert all("residual_modules" in name for name in reused)
+
+
+@pytest.mark.parametrize(
+    "step, part", [(0, 1.0), (25, 0.8535534), (50, 0.5), (100, 0.0), (777, 0.0)]
+)
+def test_the_cosine_ends_at_zero_and_stays_there(step, part):
+    recipe = tiny.config(
+        learning_rate=0.2, learning_rate_schedule="cosine", learning_rate_decay_steps=100
+    ).recipe
+    with tf.Graph().as_default(), tf.Session() as session:
+        rate = session.run(optimization.learning_rate_at(tf.constant(step, tf.int64), recipe))
+    assert rate == pytest.approx(0.2 * part, abs=1e-6)
