@@ -73,7 +73,7 @@ def main() -> int:
     command(
         main_py
         + ["--mode=train", "--train_steps=%d" % steps, "--max_train_minutes=%g" % MAX_MINUTES]
-        + ["--learning_rate_decay_steps=%d" % (steps * 2 // 9)]
+        + ["--learning_rate_decay_steps=%d" % steps]
     )
     say("3/4 evaluating %d photographs that it never saw" % len(HELD_OUT))
     command(main_py + ["--mode=evaluate", "--save_pictures"])
