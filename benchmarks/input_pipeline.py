@@ -1,12 +1,15 @@
 """Measures how many training patches a second the input function delivers.
 
     python -m benchmarks.input_pipeline --pictures=DIR
+    python -m benchmarks.input_pipeline --pictures=DIR --degradations=jpeg,noise,blur
 
 Pictures of 2040x1356 are converted by data_tools at scales 2, 3 and 4; then patches of 48x48 (LR)
 are read in batches of 8, crop, flips and turns included, with nothing else going on. The baseline
 is the plain loader: for every patch it decodes a whole HR and a whole LR file, and cuts the patch.
-Every form runs in a process of its own. What is read was just written, so it comes from memory,
-not from a disk.
+With --degradations the raw
+records at x4 are read once more, and degraded so, in the shares of the recipe; a line compares the
+two. Every form runs in a process of its own. What is read was just written, so it comes from
+memory, not from a disk.
 """
 
 import argparse
@@ -36,6 +39,7 @@ def main() -> None:
     parser.add_argument("--patches_per_tile", type=int, default=8)
     parser.add_argument("--tiles_in_play", type=int, default=32)
     parser.add_argument("--parallel_calls", type=int, help="default: as the input function chooses")
+    parser.add_argument("--degradations", default="", help="some of jpeg,noise,blur")
     parser.add_argument("--form", choices=("plain", "random", "joint"), help=argparse.SUPPRESS)
     parser.add_argument("--folder", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -62,6 +66,7 @@ def _compare(arguments, folder: str) -> None:
     _repeat_pictures(few, many, 4)
     _convert(many, "raw")
     raw = "records, raw, x4"
+    degraded = raw + ", degraded"
     forms = {
         "plain loader, x4": ("plain", few),
         "records, png, x4": ("random", os.path.join(few, "png")),
@@ -69,7 +74,12 @@ def _compare(arguments, folder: str) -> None:
         "records, raw, x2+x3+x4 jointly": ("joint", os.path.join(few, "raw")),
         "records, raw, x4, four times the data": ("random", os.path.join(many, "raw")),
     }
-    found = {name: _in_child(arguments, *form) for name, form in forms.items()}
+    found = {}
+    for name, form in forms.items():
+        found[name] = _in_child(arguments, *form)
+        # At once, for the machine may be another one some minutes later.
+        if name == raw and arguments.degradations:
+            found[degraded] = _in_child(arguments, *form, degradations=arguments.degradations)
     plain = found["plain loader, x4"]["value"]
     _report.print_machine(dict(facts, tensorflow=found[raw]["tensorflow"]))
     _report.print_table(
@@ -86,6 +96,13 @@ def _compare(arguments, folder: str) -> None:
             for name, result in found.items()
         ],
     )
+    more = {}
+    if arguments.degradations:
+        more = _ratios(found[degraded], found[raw])
+        print(
+            "degraded by %s, against none: %.2f times the patches/s, %.2f times the CPU"
+            % (arguments.degradations, more["degraded_ratio"], more["degraded_cpu_ratio"])
+        )
     _report.print_result(
         "input_pipeline",
         found[raw]["value"],
@@ -95,11 +112,20 @@ def _compare(arguments, folder: str) -> None:
         cpu_us_per_patch=found[raw]["cpu_us_per_patch"],
         forms={name: result["value"] for name, result in found.items()},
         machine=dict(facts, tensorflow=found[raw]["tensorflow"]),
+        **more,
     )
 
 
-def _in_child(arguments, form: str, folder: str) -> dict:
-    options = ["--form", form, "--folder", folder]
+def _ratios(degraded: dict, clean: dict) -> dict:
+    """What degradations do to the rate, and to the processor time of a patch."""
+    return {
+        "degraded_ratio": degraded["value"] / clean["value"],
+        "degraded_cpu_ratio": degraded["cpu_us_per_patch"] / clean["cpu_us_per_patch"],
+    }
+
+
+def _in_child(arguments, form: str, folder: str, degradations: str = "") -> dict:
+    options = ["--form", form, "--folder", folder, "--degradations", degradations]
     for name in ("seconds", "patches_per_tile", "tiles_in_play", "parallel_calls"):
         if getattr(arguments, name) is not None:
             options += ["--" + name, getattr(arguments, name)]
@@ -119,6 +145,7 @@ def _measure_records(arguments) -> None:
         batch_size=BATCH,
         patch_size=PATCH,
         patches_per_tile=arguments.patches_per_tile,
+        degradations=tuple(filter(None, arguments.degradations.split(","))),
     )
     read = training_input_fn(
         arguments.folder,

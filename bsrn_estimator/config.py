@@ -8,6 +8,8 @@ from bsrn_estimator.errors import UserError
 from bsrn_estimator.settings import Settings, setting
 
 SCALE_SCHEDULES = ("random", "joint")
+# In the order in which they are done.
+DEGRADATIONS = ("blur", "noise", "jpeg")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +56,29 @@ class Recipe(Settings):
         "decay of the moving average of the weights that is evaluated and exported; 0 for none",
     )
     seed: int = setting(1, "seed of the first weights and of every draw of training data", least=0)
+    degradations: Tuple[str, ...] = setting(
+        (), "what LR patches are degraded with: any of jpeg,noise,blur", shown="none"
+    )
+    jpeg_quality: Tuple[int, int] = setting((30, 95), "least and largest quality of jpeg")
+    jpeg_share: float = setting(0.7, "share of the patches that get jpeg", least=0, most=1)
+    noise_sigma: Tuple[float, float] = setting(
+        (1.0, 8.0), "least and largest standard deviation of noise, in grey levels"
+    )
+    noise_share: float = setting(0.3, "share of the patches that get noise", least=0, most=1)
+    blur_sigma: Tuple[float, float] = setting(
+        (0.3, 0.9), "least and largest standard deviation of blur, in LR pixels"
+    )
+    blur_share: float = setting(0.3, "share of the patches that get blur", least=0, most=1)
+
+    def __post_init__(self) -> None:
+        # Words of a flag, or a list of JSON: names in one order, and numbers.
+        given = self.degradations
+        names = tuple(name for name in DEGRADATIONS if name in given)
+        unknown = tuple(name for name in given if name not in DEGRADATIONS)
+        object.__setattr__(self, "degradations", names + unknown)
+        for name, kind in (("jpeg_quality", int), ("noise_sigma", float), ("blur_sigma", float)):
+            object.__setattr__(self, name, _range(name, getattr(self, name), kind))
+        super().__post_init__()
 
     def _rules(self) -> Iterator[Tuple[bool, str]]:
         for name in ("learning_rate", "block_rate", "adam_epsilon"):
@@ -69,6 +94,36 @@ class Recipe(Settings):
             "--learning_rate_decay must be above 0 and at most 1, not %s"
             % self.learning_rate_decay,
         )
+        yield (
+            set(self.degradations) <= set(DEGRADATIONS),
+            "--degradations takes any of jpeg,noise,blur, or nothing, not %s"
+            % ",".join(self.degradations),
+        )
+        for name, least, most in (
+            ("jpeg_quality", 1, 100),
+            ("noise_sigma", 0, 50),
+            ("blur_sigma", 0.1, 4),
+        ):
+            low, high = getattr(self, name)
+            yield (
+                least <= low <= high <= most,
+                "--%s takes two numbers of %g to %g, the lower one first, not %g,%g"
+                % (name, least, most, low, high),
+            )
+
+
+def _range(name: str, values: Iterable, kind: type) -> Tuple:
+    """The two numbers of a range of strengths, of words or numbers."""
+    values = tuple(values)
+    try:
+        numbers = tuple(kind(value) for value in values)
+    except ValueError:
+        numbers = ()
+    if len(numbers) != 2:
+        listed = ",".join(str(value) for value in values)
+        kinds = "whole numbers" if kind is int else "numbers"
+        raise UserError("--%s takes two %s, as in 1,2, not %s" % (name, kinds, listed or "nothing"))
+    return numbers
 
 
 def checked_fields(classes: Iterable[type], values: Dict[str, Any], source: str) -> None:
@@ -91,7 +146,8 @@ def checked_fields(classes: Iterable[type], values: Dict[str, Any], source: str)
 def _fits(value: Any, default: Any) -> bool:
     """Whether a JSON `value` can stand where `default` stands."""
     if isinstance(default, tuple):
-        return isinstance(value, (list, tuple)) and all(_fits(v, default[0]) for v in value)
+        part = default[0] if default else ""
+        return isinstance(value, (list, tuple)) and all(_fits(v, part) for v in value)
     if isinstance(value, bool):
         return False
     if isinstance(default, float):

@@ -30,6 +30,7 @@ _SETTINGS = (
     "encoding",
     "tile_size",
     "patch_size",
+    "degrade",
 )
 
 _SKIP_WAY = "--skip_bad leaves such pictures out"
@@ -64,11 +65,12 @@ class Result:
     def summary(self) -> str:
         """One line for the user."""
         manifest = self.manifest
+        degraded = ", LR degraded by " + manifest.degrade if manifest.degrade else ""
         held = "%d %s of %d pictures, %s, %s in %d shard%s" % (
             manifest.records,
             "tiles" if manifest.kind == "training" else "records",
             manifest.pictures,
-            "scales " + ",".join(str(scale) for scale in manifest.scales),
+            "scales " + ",".join(str(scale) for scale in manifest.scales) + degraded,
             size_in_words(manifest.bytes),
             len(manifest.shards),
             "" if len(manifest.shards) == 1 else "s",
@@ -212,6 +214,7 @@ def _manifest(
         skipped=skipped,
         shards=(),
         patch_size=options.patch_size,
+        degrade=options.degrade,
     )
 
 
@@ -235,7 +238,8 @@ def _patch_way(checked: Checked) -> str:
 
 
 def _text(value) -> str:
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return text or "nothing"
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from bsrn_estimator.errors import UserError
 from bsrn_estimator.pictures import pairs
 from bsrn_estimator.pictures.decoding import read_rgb
 from bsrn_estimator.pictures.imresize import shrink
+from data_tools import degradations
 from data_tools.options import ConversionOptions
 from data_tools.sources import SourcePicture
 from data_tools.tiles import tiles_of
@@ -53,18 +54,23 @@ def encode_picture(picture: SourcePicture, options: ConversionOptions) -> Union[
 def read_picture(
     picture: SourcePicture, options: ConversionOptions
 ) -> Tuple[np.ndarray, Dict[int, np.ndarray]]:
-    """The HR picture, uint8 [H, W, 3], and scale to LR picture, uint8 [H // s, W // s, 3].
+    """The HR picture, uint8 [H, W, 3], and scale to LR picture, uint8 [H // s, W // s, 3], which is
+    degraded as the options say.
 
     Raises:
       UserError: a file does not decode, or is no longer of the size that its header announced.
     """
     hr = read_rgb(picture.hr.content(), options.max_pixels, picture.hr.label)
     if picture.lr is None:
-        return hr, {scale: shrink(hr, scale) for scale in options.scales}
-    lr = {}
-    for scale, stored in picture.lr.items():
-        lr[scale] = read_rgb(stored.content(), options.max_pixels, stored.label)
-        pairs.check_sizes(stored.label, lr[scale].shape[:2], hr.shape[:2], scale)
+        lr = {scale: shrink(hr, scale) for scale in options.scales}
+    else:
+        lr = {}
+        for scale, stored in picture.lr.items():
+            lr[scale] = read_rgb(stored.content(), options.max_pixels, stored.label)
+            pairs.check_sizes(stored.label, lr[scale].shape[:2], hr.shape[:2], scale)
+    for scale, pixels in lr.items():
+        name = "%s_x%d" % (picture.name, scale)
+        lr[scale] = degradations.degrade(pixels, options.degrade, name)
     return hr, lr
 
 

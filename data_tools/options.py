@@ -8,6 +8,7 @@ from bsrn_estimator import cores, scales
 from bsrn_estimator.data.manifest import ENCODINGS, KINDS, SPLITS
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.pictures.decoding import MAX_PIXELS
+from data_tools import degradations
 from data_tools.tiles import common_multiple, default_tile_size, least_overlap
 
 DATASETS = ("div2k", "bsd100", "benchmark", "folder", "tfds")
@@ -29,6 +30,7 @@ class ConversionOptions:
       tile_size: height and width of a tile in HR pixels.
       patch_size: the largest LR patch, in pixels, that training will cut from the tiles.
       encoding: "png" or "raw".
+      degrade: what is done to the LR pictures, as in "noise:3,jpeg:75"; empty for nothing.
       shard_bytes: about how large a shard becomes.
       workers: processes that decode and encode; 0 is one for each core.
       max_pixels: the most pixels that a picture may announce.
@@ -47,6 +49,7 @@ class ConversionOptions:
     tile_size: Optional[int] = None
     patch_size: int = 48
     encoding: str = "png"
+    degrade: str = ""
     shard_bytes: int = 100 * 10**6
     workers: int = 0
     max_pixels: int = MAX_PIXELS
@@ -87,6 +90,7 @@ class ConversionOptions:
             self,
             split=split,
             kind=kind,
+            degrade=degradations.normalised([self.degrade]),
             tile_size=tile_size,
             patch_size=self.patch_size if kind == "training" else 0,
             workers=self.workers or cores.usable(),

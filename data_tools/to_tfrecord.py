@@ -25,6 +25,7 @@ from bsrn_estimator.pictures.decoding import MAX_PIXELS  # noqa: E402
 from data_tools.options import DATASETS, ConversionOptions  # noqa: E402
 
 _STRING, _NUMBER, _SWITCH = flags.DEFINE_string, flags.DEFINE_integer, flags.DEFINE_boolean
+_REPEATED = flags.DEFINE_multi_string
 _FLAGS = (
     (_STRING, "dataset", None, "Layout of the input: %s." % ", ".join(DATASETS)),
     (_STRING, "input_dir", None, "Folder to read."),
@@ -69,6 +70,12 @@ _FLAGS = (
         "Largest LR patch that training will cut; it fixes how much tiles overlap.",
     ),
     (_STRING, "encoding", "png", "png; or raw: more bytes, but nothing to decode."),
+    (
+        _REPEATED,
+        "degrade",
+        [],
+        "What is done to the LR pictures: jpeg:QUALITY, noise:SIGMA, blur:SIGMA, or several.",
+    ),
     (_NUMBER, "shard_bytes", 10**8, "About how large a shard becomes."),
     (_NUMBER, "workers", 0, "Processes; 0 is one for each core."),
     (_NUMBER, "max_pixels", MAX_PIXELS, "Most pixels that a picture may have."),
@@ -100,9 +107,11 @@ def options_of(values: flags.FlagValues) -> ConversionOptions:
     others = {
         name: values[name].value
         for name in ConversionOptions.__dataclass_fields__
-        if name != "scales"
+        if name not in ("scales", "degrade")
     }
-    return ConversionOptions(scales=scales.parsed(values.scales), **others).complete()
+    listed = ",".join(values.degrade)
+    scales_given = scales.parsed(values.scales)
+    return ConversionOptions(scales=scales_given, degrade=listed, **others).complete()
 
 
 def main(argv: Optional[List[str]] = None) -> int:

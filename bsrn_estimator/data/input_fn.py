@@ -1,7 +1,8 @@
 """What training and evaluation read: records to batches, with tf.data.
 
 The elements of training are a pure function of (seed, position), whatever the number of threads:
-`sampling` says which record a position reads, `augmentation` which patches are cut from it.
+`sampling` says which record a position reads, `augmentation` which patches are cut from it, and
+`degradations` what is done to their LR.
 """
 
 import functools
@@ -17,7 +18,7 @@ from bsrn_estimator.compat import (
     without_autotuning,
 )
 from bsrn_estimator.config import Recipe
-from bsrn_estimator.data import augmentation, parsing, sampling
+from bsrn_estimator.data import augmentation, degradations, parsing, sampling
 from bsrn_estimator.data.reader import CorruptRecords, RecordReader
 from bsrn_estimator.pictures.imresize import enlarge
 
@@ -50,7 +51,8 @@ def training_input_fn(
     Args:
       data_dir: folder of training records.
       scales: the scales that are trained, ascending.
-      recipe: schedule, batch and patch size, patches for each reading of a tile, seed.
+      recipe: schedule, batch and patch size, patches for each reading of a tile, degradations,
+        seed.
       start_step: number of the first batch; with several replicas fed from one input function,
         the batches that all of them have taken.
       batches_per_step: successive batches of one step, one for each replica; in the random
@@ -91,7 +93,7 @@ def training_input_fn(
     }
 
     def batches(scale: int, first: int) -> tf.data.Dataset:
-        dataset = _batches(reader, streams[scale], first, recipe.patch_size, parallel_calls)
+        dataset = _batches(reader, streams[scale], first, recipe, parallel_calls)
         return dataset if with_keys else dataset.map(_without_key)
 
     def input_fn() -> tf.data.Dataset:
@@ -236,14 +238,14 @@ def _batches(
     reader: RecordReader,
     stream: sampling.Stream,
     first: int,
-    patch_size: int,
+    recipe: Recipe,
     parallel_calls: Optional[int],
 ) -> tf.data.Dataset:
     """The batches of one stream from number `first` on: "lr", "hr" and "key"."""
 
     @_as_it_stands
     def visit(number: tf.Tensor) -> Tuple[Dict[str, tf.Tensor], ...]:
-        return _visit(reader, stream, number, patch_size)
+        return _visit(reader, stream, number, recipe)
 
     number, surplus = stream.start(first)
     # This rank's visits, by number, without end.
@@ -270,10 +272,10 @@ def _listed(*batches: Dict[str, tf.Tensor]) -> tf.data.Dataset:
 
 
 def _visit(
-    reader: RecordReader, stream: sampling.Stream, number: tf.Tensor, patch_size: int
+    reader: RecordReader, stream: sampling.Stream, number: tf.Tensor, recipe: Recipe
 ) -> Tuple[Dict[str, tf.Tensor], ...]:
     """The patches of one visit: "lr" and "hr" of each, and "key"."""
-    scale, patches = stream.scale, stream.patches_per_tile
+    scale, patches, patch_size = stream.scale, stream.patches_per_tile, recipe.patch_size
     visit = number * stream.rank_size + stream.rank
     parsed = parsing.parse(_read(reader, visit, stream.record), [scale])
     decode = parsing.decoder(reader, parsed)
@@ -295,6 +297,7 @@ def _visit(
     key = (stream.seed, visit * _SCALE_SLOTS + scale)
     y, x, orientation = augmentation.draw_patches(key, patches, height, width, patch_size)
     lr = augmentation.cut(lr, y, x, patch_size, orientation)
+    lr = degradations.degrade(lr, key, recipe)
     hr = augmentation.cut(hr, scale * y, scale * x, scale * patch_size, orientation)
     pairs = zip(tf.unstack(lr), tf.unstack(hr))
     return tuple({"lr": lr, "hr": hr, "key": parsed["key"]} for lr, hr in pairs)

@@ -50,6 +50,7 @@ class Manifest:
       shards: the files, in the order of the records.
       patch_size: the largest LR patch, in pixels, of which every position at every scale lies
         inside some tile, and which fits into every tile; 0 where unknown, and for whole pictures.
+      degrade: what was done to the LR pictures, as in "jpeg:75"; empty for nothing.
     """
 
     format_version: int
@@ -65,6 +66,7 @@ class Manifest:
     skipped: int
     shards: Tuple[Shard, ...]
     patch_size: int = 0
+    degrade: str = ""
 
     @property
     def bytes(self) -> int:

@@ -34,6 +34,7 @@ class Subject:
       own_shave: the `--shave` of the user; None for that of the field.
       all_scales: whether they are all scales of the network.
       precision: in which the network is computed.
+      degraded: what was done to the LR pictures; empty for nothing.
     """
 
     data_set: str
@@ -42,6 +43,7 @@ class Subject:
     own_shave: Optional[int] = None
     all_scales: bool = True
     precision: str = FLOAT32
+    degraded: str = ""
 
     @classmethod
     def of(
@@ -64,7 +66,7 @@ class Subject:
         name = os.path.basename(os.path.abspath(options.eval_data_dir)) or manifest.dataset
         shards = [(shard.records, shard.crc32c) for shard in manifest.shards]
         shaves = tuple((scale, options.shave_of(scale)) for scale in sorted(scales))
-        return cls(name, _digest(shards), shaves, options.shave, every, precision)
+        return cls(name, _digest(shards), shaves, options.shave, every, precision, manifest.degrade)
 
     @property
     def name(self) -> str:
@@ -81,8 +83,10 @@ class Subject:
 
     def to_dict(self) -> Dict[str, Any]:
         """What metrics.json and best.json say of it."""
+        degraded = {"degraded": self.degraded} if self.degraded else {}
         return {
             "data_set": self.data_set,
+            **degraded,
             "records": self.records,
             "shaves": {str(scale): shave for scale, shave in self.shaves},
             "precision": self.precision,

@@ -154,9 +154,12 @@ def _shave_is_scale(content: Dict[str, Any]) -> bool:
 
 def _title(content: Dict[str, Any]) -> str:
     shaves = sorted({entry["shave"] for entry in content["scales"].values()})
+    data_set = content["data_set"]
+    if content.get("degraded"):
+        data_set += " with LR degraded by " + content["degraded"]
     return "step %d, %s%d picture%s; Y channel, shave = %s, PSNR in dB / SSIM:" % (
         content["global_step"],
-        content["data_set"] + ", " if content["data_set"] else "",
+        data_set + ", " if data_set else "",
         content["pictures"],
         "" if content["pictures"] == 1 else "s",
         "scale" if _shave_is_scale(content) else ", ".join(str(value) for value in shaves),

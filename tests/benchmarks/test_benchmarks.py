@@ -115,6 +115,8 @@ def test_convert(run, monkeypatch):
 
 def test_input_pipeline(run, monkeypatch):
     monkeypatch.setattr(input_pipeline, "SIZE", (240, 288))
-    result = run("benchmarks.input_pipeline", "--count=1", "--seconds=0.1", "--tiles_in_play=2")
+    quick = ("--count=1", "--seconds=0.1", "--tiles_in_play=2")
+    result = run("benchmarks.input_pipeline", "--degradations=jpeg,blur", *quick)
     require_ratio(result)
-    assert len(result["forms"]) == 5
+    assert len(result["forms"]) == 6
+    assert 0 < result["degraded_ratio"] and 0 < result["degraded_cpu_ratio"]

@@ -148,6 +148,9 @@ def parse():
         (["train"], "train is not a flag"),
         (["--mode=evaluate", "--model_dir=nowhere"], "nowhere"),
         (["--patch_size=0"], "--patch_size must be at least 1"),
+        (["--degradations=jpg"], "--degradations takes any of jpeg,noise,blur, or nothing"),
+        (["--jpeg_quality=good,95"], "--jpeg_quality takes two whole numbers, as in 1,2"),
+        (["--noise_sigma=5"], "--noise_sigma takes two numbers, as in 1,2, not 5"),
         (["--device=gpu", "--use_npu"], "contradict"),
     ],
 )
@@ -184,6 +187,22 @@ def test_mixed_precision_trains_and_goes_on_without_it(root, data, tmp_path):
     assert status == 0, errors
     status, output, errors = command(root, arguments + ["--train_steps=4", "--log_steps=1"])
     assert status == 0 and "step 4 of 4" in output, errors
+
+
+def test_degraded_training_goes_on_with_the_same_degradations_alone(root, data, tmp_path):
+    run = tmp_path / "run"
+    arguments = data + tiny.NETWORK_FLAGS + ["--mode=train", "--model_dir=%s" % run]
+    flags_given = ["--degradations=jpeg,blur,noise", "--jpeg_quality=40,60", "--blur_share=1"]
+    status, _, errors = command(root, arguments + flags_given + ["--train_steps=2"])
+    assert status == 0, errors
+    saved = json.loads((run / "config.json").read_text())
+    assert saved["degradations"] == ["blur", "noise", "jpeg"]
+    assert saved["jpeg_quality"] == [40, 60] and saved["blur_share"] == 1
+    status, output, errors = command(root, arguments + flags_given + ["--train_steps=4"])
+    assert status == 0 and "is trained to step 4" in output, errors
+    status, _, errors = command(root, arguments + flags_given[1:] + ["--allow_change"])
+    assert status == 2
+    assert "degradations was ('blur', 'noise', 'jpeg'), now ()" in refusals.sentence(errors)
 
 
 def test_a_misspelt_flag_gets_the_nearest_right_one(parse, capsys):

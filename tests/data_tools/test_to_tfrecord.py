@@ -57,6 +57,22 @@ def test_convert_verify_and_again(tmp_path, capsys):
         (("--dataset=folder", "--input_dir=in", "--workers=two"), "workers"),
         (("--dataset=folder", "--input_dir=in", "in2"), "in2 is not a flag"),
         (("--dataset=folder", "--input_dir=/absent/in"), "/absent/in is not a folder"),
+        (
+            ("--dataset=folder", "--input_dir=in", "--degrade=jpg:75"),
+            "--degrade takes jpeg:QUALITY, noise:SIGMA or blur:SIGMA, not jpg:75",
+        ),
+        (
+            ("--dataset=folder", "--input_dir=in", "--degrade=jpeg:75.5"),
+            "--degrade=jpeg:75.5: the strength of jpeg is a whole number of 1 to 100",
+        ),
+        (
+            ("--dataset=folder", "--input_dir=in", "--degrade=noise"),
+            "--degrade=noise: the strength of noise is a number of 0 to 100",
+        ),
+        (
+            ("--dataset=folder", "--input_dir=in", "--degrade=jpeg:75", "--degrade=jpeg:80"),
+            "jpeg is given twice",
+        ),
         (("--verify",), "--verify needs --output_dir"),
         (("--verify", "--output_dir=/absent"), "/absent has no manifest.json"),
     ],

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import strategies as st
 
 from bsrn_estimator.checkpoints.config_file import Config
-from bsrn_estimator.config import SCALE_SCHEDULES, Recipe
+from bsrn_estimator.config import DEGRADATIONS, SCALE_SCHEDULES, Recipe
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.networks.bsrn import Bsrn
 from bsrn_estimator.scales import SUPPORTED
@@ -39,6 +39,10 @@ CONFIGS = st.builds(
     clip_norm=st.floats(0, 1e6),
     adam_epsilon=_FRACTIONS,
     seed=st.integers(0, 2**31),
+    degradations=st.sets(st.sampled_from(DEGRADATIONS)).map(tuple),
+    jpeg_quality=st.tuples(st.integers(1, 50), st.integers(50, 100)),
+    noise_sigma=st.tuples(st.floats(0, 5), st.floats(5, 50)),
+    blur_share=st.floats(0, 1),
 )
 
 
@@ -86,6 +90,21 @@ def test_a_file_gives_back_what_was_saved(tmp_path_factory, config):
         ({"clip_norm": -1}, "--clip_norm must be at least 0"),
         ({"adam_epsilon": 0}, "--adam_epsilon must be above 0"),
         ({"seed": -1}, "--seed must be at least 0"),
+        (
+            {"degradations": ("jpeg", "haze")},
+            "--degradations takes any of jpeg,noise,blur, or nothing, not jpeg,haze",
+        ),
+        (
+            {"jpeg_quality": (30, 101)},
+            "--jpeg_quality takes two numbers of 1 to 100, the lower one first, not 30,101",
+        ),
+        ({"jpeg_quality": (40, 30)}, "the lower one first, not 40,30"),
+        ({"jpeg_quality": (30,)}, "--jpeg_quality takes two whole numbers, as in 1,2, not 30"),
+        ({"noise_sigma": ()}, "--noise_sigma takes two numbers, as in 1,2, not nothing"),
+        ({"noise_sigma": (0, float("nan"))}, "--noise_sigma takes two numbers of 0 to 50"),
+        ({"blur_sigma": (0, 1)}, "--blur_sigma takes two numbers of 0.1 to 4"),
+        ({"jpeg_share": 1.5}, "--jpeg_share must be at most 1, not 1.5"),
+        ({"noise_share": -1}, "--noise_share must be at least 0, not -1"),
     ],
 )
 def test_values_out_of_range_are_refused(values, sentence):
@@ -122,6 +141,10 @@ def test_unknown_field_without_a_near_one():
         {"learning_rate": None},
         {"rgb_mean": [1, 2, "3"]},
         {"scale_schedule": 1},
+        {"degradations": "jpeg"},
+        {"degradations": [1]},
+        {"jpeg_quality": ["30", "95"]},
+        {"noise_sigma": 3},
     ],
 )
 def test_values_of_a_wrong_type_are_refused(values):
@@ -136,6 +159,17 @@ def test_absent_fields_take_their_defaults_and_lists_become_tuples():
     assert hash(config) == hash(
         Config(Bsrn(scales=(4,), rgb_mean=(0.0, 1.0, 2.0)), Recipe(clip_norm=1))
     )
+
+
+def test_degradations_come_in_one_order_and_old_files_have_none():
+    one, other = Recipe(degradations=["jpeg", "blur"]), Recipe(degradations=("blur", "jpeg"))
+    assert one == other and one.degradations == ("blur", "jpeg")
+    old = {
+        name: value
+        for name, value in Config().to_dict().items()
+        if not name.startswith(("degradations", "jpeg", "noise", "blur"))
+    }
+    assert Config.from_dict(old).recipe.degradations == ()
 
 
 def test_is_frozen():

@@ -10,13 +10,14 @@ import pytest
 from bsrn_estimator import failures
 from bsrn_estimator.compat import TF2, tf
 from bsrn_estimator.config import Recipe
-from bsrn_estimator.data import input_fn, sampling
+from bsrn_estimator.data import degradations, input_fn, sampling
 from bsrn_estimator.data.reader import CorruptRecords
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.pictures.imresize import enlarge
 from tests.support import tiles, tiny
 
 PATCH = 5
+DEGRADED = ("blur", "noise", "jpeg")
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +30,15 @@ class Settings(NamedTuple):
     recipe: Recipe
 
 
-def config(scales=(2, 3, 4), schedule="random", batch_size=3, patch_size=PATCH, seed=1):
+def config(
+    scales=(2, 3, 4), schedule="random", batch_size=3, patch_size=PATCH, seed=1, degraded=()
+):
     recipe = Recipe(
-        scale_schedule=schedule, batch_size=batch_size, patch_size=patch_size, seed=seed
+        scale_schedule=schedule,
+        batch_size=batch_size,
+        patch_size=patch_size,
+        seed=seed,
+        degradations=degraded,
     )
     return Settings(scales, recipe)
 
@@ -162,16 +169,44 @@ def test_a_scale_sees_the_same_in_either_schedule_and_beside_other_scales(data_d
             np.testing.assert_array_equal(labels["hr"], mixed[number])
 
 
-@pytest.mark.parametrize("schedule", ["random", "joint"])
-def test_the_number_of_threads_changes_nothing(data_dir, schedule):
-    one = training(data_dir, 20, config(schedule=schedule), parallel_calls=1)
-    many = training(data_dir, 20, config(schedule=schedule), parallel_calls=8)
+def test_degradations_change_the_lr_patches_alone(data_dir):
+    clean = training(data_dir, 8, config(scales=(2,)), rank=1, rank_size=3)
+    settings = config(scales=(2,), degraded=DEGRADED)
+    degraded = training(data_dir, 8, settings, rank=1, rank_size=3)
+    for (features, labels), (degraded_features, degraded_labels) in zip(clean, degraded):
+        assert same(labels, degraded_labels)
+        assert same(features["key"], degraded_features["key"])
+    # The first batch of a block: the first patches of the visits of this rank.
+    for number in range(3):
+        visit = number * 3 + 1
+        lr = clean[0][0]["lr"][number : number + 1]
+        with tf.Graph().as_default(), tf.Session() as session:
+            key = 1, 16 * visit + 2
+            expected = degradations.degrade(tf.constant(lr), key, settings.recipe)
+            np.testing.assert_array_equal(
+                session.run(expected), degraded[0][0]["lr"][number : number + 1]
+            )
+    changed = [
+        not np.array_equal(*pair)
+        for (one, _), (other, _) in zip(clean, degraded)
+        for pair in zip(one["lr"], other["lr"])
+    ]
+    assert 12 < sum(changed) < 24  # a share stays clean
+
+
+@pytest.mark.parametrize("schedule, degraded", [("random", ()), ("joint", ()), ("joint", DEGRADED)])
+def test_the_number_of_threads_changes_nothing(data_dir, schedule, degraded):
+    settings = config(schedule=schedule, degraded=degraded)
+    one = training(data_dir, 20, settings, parallel_calls=1)
+    many = training(data_dir, 20, settings, parallel_calls=8)
     assert same(one, many)
 
 
-@pytest.mark.parametrize("schedule", ["random", "joint"])
-def test_resumed_training_goes_on_with_the_same_data(data_dir, schedule):
-    settings = config(scales=(2, 3), schedule=schedule)
+@pytest.mark.parametrize(
+    "schedule, degraded", [("random", ()), ("joint", ()), ("random", DEGRADED)]
+)
+def test_resumed_training_goes_on_with_the_same_data(data_dir, schedule, degraded):
+    settings = config(scales=(2, 3), schedule=schedule, degraded=degraded)
     options = dict(patches_per_tile=3, rank=1, rank_size=2)
     whole = training(data_dir, 19, settings, **options)
     # A block has 6 batches: within the first, at the end of one, past some.
@@ -186,13 +221,18 @@ def test_a_late_start_is_as_quick_as_an_early_one(data_dir):
     assert same(late[1:], training(data_dir, 1, config(scales=(2,)), start_step=step + 1))
 
 
-def test_ranks_share_out_what_one_process_would_see(data_dir):
-    settings = config(scales=(2,))
+@pytest.mark.parametrize("degraded", [(), DEGRADED])
+def test_ranks_share_out_what_one_process_would_see(data_dir, degraded):
+    settings = config(scales=(2,), degraded=degraded)
     # 7 records, 2 groups of 3 visits a rank and block, 7 blocks: whole epochs for either number.
     one = training(data_dir, 2 * 4 * 14, settings)
     ranks = [training(data_dir, 2 * 4 * 7, settings, rank=rank, rank_size=2) for rank in (0, 1)]
     patches = [
-        sorted(patch.tobytes() for _, labels in elements for patch in labels["hr"])
+        sorted(
+            (lr.tobytes(), hr.tobytes())
+            for features, labels in elements
+            for lr, hr in zip(features["lr"], labels["hr"])
+        )
         for elements in (one, ranks[0] + ranks[1])
     ]
     assert patches[0] == patches[1]
@@ -219,6 +259,13 @@ def test_the_data_stays_what_it_is(data_dir):
     assert digest.hexdigest()[:16] == "00839a7ea0bc72c3"
 
 
+def test_degraded_data_stays_what_it_is(data_dir):
+    digest = hashlib.sha256()
+    for features, labels in training(data_dir, 10, config(degraded=DEGRADED), start_step=100):
+        digest.update(features["lr"].tobytes() + labels["hr"].tobytes())
+    assert digest.hexdigest()[:16] == "dc5bcc65fc07a286"
+
+
 def test_shapes_are_static(data_dir):
     def of(**options):
         return shapes(input_fn.training_input_fn(data_dir, *config(**options)))
@@ -226,6 +273,7 @@ def test_shapes_are_static(data_dir):
     lr, hr = ("uint8", [3, 5, 5, 3]), ("uint8", [3, 10, 10, 3])
     scale, key = ("int32", []), ("string", [3])
     assert of(scales=(2,)) == {"lr": lr, "hr": hr, "scale": scale, "key": key}
+    assert of(scales=(2,), degraded=DEGRADED) == of(scales=(2,))
     dynamic = ("uint8", [3, None, None, 3])
     assert of(scales=(2, 3)) == {"lr": lr, "hr": dynamic, "scale": scale, "key": key}
     assert of(scales=(2, 3), schedule="joint") == {

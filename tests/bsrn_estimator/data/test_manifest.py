@@ -39,6 +39,13 @@ def test_manifest_round_trip(tmp_path):
     assert sorted(os.listdir(str(tmp_path))) == ["manifest.json", "train-00000-of-00001.tfrecord"]
 
 
+def test_a_manifest_from_before_degraded_sets_is_of_a_clean_one():
+    values = manifest(degrade="jpeg:75").to_dict()
+    assert Manifest.from_dict(values).degrade == "jpeg:75"
+    del values["degrade"]
+    assert Manifest.from_dict(values) == manifest()
+
+
 @pytest.mark.parametrize(
     "change, message",
     [
@@ -53,6 +60,7 @@ def test_manifest_round_trip(tmp_path):
         ({"shards": 3}, "damaged"),
         ({"shards": [{"name": "../a", "records": 5, "bytes": 1, "crc32c": 1}]}, "called"),
         ({"color": 1}, "unknown field color"),
+        ({"degrade": 75}, "degrade cannot be 75"),
     ],
 )
 def test_manifest_of_another_make_is_refused(tmp_path, change, message):

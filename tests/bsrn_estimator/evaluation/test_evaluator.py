@@ -72,12 +72,26 @@ def test_two_sets_of_one_step_have_files_and_curves_of_their_own(run, sets):
     for name, content in given.items():
         assert (content["data_set"], content["global_step"]) == (name, 10)
         assert content["weights"]["checkpoint"] == "model.ckpt-10"
+        assert "degraded" not in content
         assert content["weights"]["moving_average"] is False
         assert content["shaves"] == {"2": 2, "3": 3}
         points = curves(folder / ("eval_" + name))["psnr_y/x2"]
         assert points == {10: [pytest.approx(content["scales"]["2"]["psnr_y"], rel=1e-5)]}
     assert given["a"]["scales"]["2"]["psnr_y"] != given["b"]["scales"]["2"]["psnr_y"]
     assert not (folder / "eval").exists()
+
+
+def test_figures_of_a_degraded_set_say_so(run, tmp_path, capsys):
+    folder, checkpoint = run
+    data = tiny.write_records(tmp_path / "jpeg", "evaluation", [(24, 30)], scales=(2, 3))
+    path = tmp_path / "jpeg" / "manifest.json"
+    path.write_text(json.dumps(dict(json.loads(path.read_text()), degrade="jpeg:75")))
+    evaluator = _evaluator(folder, data)
+    content = evaluator.evaluate(checkpoint)
+    assert content["degraded"] == "jpeg:75"
+    assert "step 10, jpeg with LR degraded by jpeg:75, 1 picture; " in capsys.readouterr().out
+    assert _filed(folder) == {"step-10/jpeg": content}
+    assert evaluator.recorded(checkpoint) == content
 
 
 def test_protocol_and_chosen_scales_are_in_the_name(run, sets):
