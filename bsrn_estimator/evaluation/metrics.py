@@ -4,8 +4,8 @@ The protocol is that of the field: pictures are RGB of 8 bits; HR is cropped to 
 result; `shave` pixels are left out on each side; Y is that of BT.601, studio range, not rounded;
 SSIM takes an 11x11 Gaussian window of deviation 1.5 and only places where all of it fits.
 
-A picture whose HR is grey (three equal channels) is its own Y: the luma of full range is taken,
-which of a grey value is that value.
+Y of a grey picture depends on the rule, see `grey`. By file, an HR of one channel is compared as it
+is, with the luma of full range of a result that has three: of equal channels that is their value.
 
 Two answers are not finite: the PSNR of equal pictures is inf, and a value for which no pixel is
 left (the shave eats the picture, or it is smaller than the window of SSIM) is nan. Means over
@@ -17,6 +17,7 @@ from typing import Dict, Iterable, Optional
 import numpy as np
 
 from bsrn_estimator.compat import one_by_one, tf
+from bsrn_estimator.evaluation.grey import BY_FILE, RULES
 
 PEAK = 255.0
 # Rec. ITU-R BT.601: weights of R, G, B in 0..255 for Y in 16..235.
@@ -70,68 +71,76 @@ def _similarity(mean_a, mean_b, mean_squares, mean_product):
 # In numpy, float64.
 
 
-def is_grey(picture: np.ndarray) -> bool:
-    """Whether a picture [height, width] or [height, width, 1 or 3] holds no colour."""
-    return picture.ndim == 2 or bool((picture == picture[..., :1]).all())
-
-
-def y_of(picture: np.ndarray, grey: bool = False) -> np.ndarray:
+def y_of(picture: np.ndarray, full_range: bool = False) -> np.ndarray:
     """The luma of a picture, not rounded.
 
     Args:
-      picture: uint8 [height, width, 3], RGB; or [height, width] or [height, width, 1], grey.
-      grey: takes the luma of full range of an RGB picture, 0..255; it is meant for the result for
-        a grey HR, where it leaves three equal channels as they are.
+      picture: uint8 [height, width, 3], RGB; or [height, width] or [height, width, 1], a grey
+        picture, which has this value in all three.
+      full_range: luma in 0..255, which leaves grey values as they are, rather than in 16..235.
 
     Returns:
-      float64 [height, width]: 16 + (65.481 R + 128.553 G + 24.966 B) / 255 of an RGB picture, and
-      a grey one as it is.
+      float64 [height, width]: 16 + (65.481 R + 128.553 G + 24.966 B) / 255, or in full range
+      0.299 R + 0.587 G + 0.114 B.
     """
-    picture = _checked(picture)
-    if picture.shape[-1] == 1:
-        return picture[..., 0].astype(np.float64)
-    weighted = _weighted(picture.astype(np.float64))
-    return _FULL_RANGE * weighted if grey else _Y_OFFSET + weighted
+    values = _checked(picture).astype(np.float64)
+    if full_range and values.shape[-1] == 1:
+        return values[..., 0]
+    weighted = _weighted(np.broadcast_to(values, values.shape[:2] + (3,)))
+    return _FULL_RANGE * weighted if full_range else _Y_OFFSET + weighted
 
 
-def rmse(hr: np.ndarray, picture: np.ndarray, shave: int = 0, channels: str = "rgb") -> float:
+def rmse(
+    hr: np.ndarray,
+    picture: np.ndarray,
+    shave: int = 0,
+    channels: str = "rgb",
+    grey: str = BY_FILE,
+) -> float:
     """Root of the mean squared difference, in grey levels of 0..255.
 
     Args:
       hr: the ground truth, uint8 [height, width], [height, width, 1] or [height, width, 3]; rows
-        and columns beyond the size of `picture` are left out.
-      picture: the result, uint8, of the same number of channels.
+        and columns beyond the size of `picture` are left out. Its channels are those of the file.
+      picture: the result, uint8, likewise; one channel stands for three equal ones.
       shave: pixels left out on each side.
-      channels: "rgb", the mean over all three; or "y", see `y_of`.
+      channels: "rgb", the mean over all; or "y".
+      grey: what Y of a grey picture is, one of `grey.RULES`.
 
     Returns:
       The value; nan where the shave leaves no pixel.
 
     Raises:
       ValueError: a picture is not uint8 (see `picture.to_uint8`), `hr` is smaller than `picture`,
-        the channels differ, or `shave` is negative.
+        `shave` is negative, or there is no such rule.
     """
-    hr, picture = _prepared(hr, picture, shave, channels)
+    hr, picture = _prepared(hr, picture, shave, channels, grey)
     if not hr.size:
         return float("nan")
     return float(np.sqrt(np.mean(np.square(hr - picture))))
 
 
-def psnr(hr: np.ndarray, picture: np.ndarray, shave: int = 0, channels: str = "y") -> float:
+def psnr(
+    hr: np.ndarray,
+    picture: np.ndarray,
+    shave: int = 0,
+    channels: str = "y",
+    grey: str = BY_FILE,
+) -> float:
     """Peak signal-to-noise ratio, 20 log10(255 / rmse), in dB; inf where there is no difference.
 
     Takes and raises what `rmse` does.
     """
-    error = rmse(hr, picture, shave, channels)
+    error = rmse(hr, picture, shave, channels, grey)
     return float("inf") if error == 0 else float(20 * np.log10(PEAK / error))
 
 
-def ssim(hr: np.ndarray, picture: np.ndarray, shave: int = 0) -> float:
+def ssim(hr: np.ndarray, picture: np.ndarray, shave: int = 0, grey: str = BY_FILE) -> float:
     """Mean structural similarity of Y; nan where not one 11x11 window fits.
 
     Takes and raises what `rmse` does.
     """
-    hr, picture = _prepared(hr, picture, shave, "y")
+    hr, picture = _prepared(hr, picture, shave, "y", grey)
     if min(hr.shape) < WINDOW:
         return float("nan")
     hr, picture = hr - _MIDDLE, picture - _MIDDLE
@@ -139,11 +148,13 @@ def ssim(hr: np.ndarray, picture: np.ndarray, shave: int = 0) -> float:
     return float(np.mean(_similarity(*means)))
 
 
-def compare(hr: np.ndarray, picture: np.ndarray, shave: int) -> Dict[str, float]:
+def compare(
+    hr: np.ndarray, picture: np.ndarray, shave: int, grey: str = BY_FILE
+) -> Dict[str, float]:
     """All of `NAMES` for one picture; takes and raises what `rmse` does."""
     return {
-        PSNR_Y: psnr(hr, picture, shave, "y"),
-        SSIM_Y: ssim(hr, picture, shave),
+        PSNR_Y: psnr(hr, picture, shave, "y", grey),
+        SSIM_Y: ssim(hr, picture, shave, grey),
         PSNR_RGB: psnr(hr, picture, shave, "rgb"),
         RMSE_RGB: rmse(hr, picture, shave, "rgb"),
     }
@@ -169,22 +180,24 @@ def _checked(picture: np.ndarray) -> np.ndarray:
     return picture
 
 
-def _prepared(hr, picture, shave: int, channels: str):
+def _prepared(hr, picture, shave: int, channels: str, grey: str):
     """Both pictures as float64, aligned, shaved, and as Y where that is asked for."""
     hr, picture = _checked(hr), _checked(picture)
     height, width = picture.shape[:2]
-    if hr.shape[0] < height or hr.shape[1] < width or hr.shape[2] != picture.shape[2]:
+    if hr.shape[0] < height or hr.shape[1] < width:
         raise ValueError("HR of shape %s cannot cover %s" % (hr.shape, picture.shape))
     if shave < 0:
         raise ValueError("shave must be at least 0, not %d" % shave)
     if channels not in ("rgb", "y"):
         raise ValueError("channels are rgb or y, not %s" % channels)
-    grey = is_grey(hr)
+    if grey not in RULES:
+        raise ValueError("grey is one of %s, not %s" % (", ".join(RULES), grey))
     if 2 * shave >= min(height, width):
         return np.zeros([0, 0]), np.zeros([0, 0])
     hr, picture = (_inner(x, shave, height, width) for x in (hr, picture))
     if channels == "y":
-        return y_of(hr, grey), y_of(picture, grey)
+        full_range = grey == BY_FILE and hr.shape[2] == 1
+        return y_of(hr, full_range), y_of(picture, full_range)
     return hr.astype(np.float64), picture.astype(np.float64)
 
 
@@ -204,13 +217,29 @@ def graph_quantise(picture):
     return tf.clip_by_value(tf.round(picture), 0.0, PEAK)
 
 
-def graph_compare(hr, pictures, shave: int) -> Dict:
+def graph_as_stored(picture, one_channel):
+    """A result as it is stored: float32 [..., 3] of whole numbers in 0..255.
+
+    Args:
+      picture: float32 [..., 3], RGB.
+      one_channel: bool scalar, whether the file of the picture has one channel. Then the luma of
+        the result is stored, as `Picture.store` does, and stands in all three.
+    """
+
+    def grey():
+        return tf.broadcast_to(_FULL_RANGE * _weighted(picture)[..., tf.newaxis], tf.shape(picture))
+
+    return graph_quantise(tf.cond(one_channel, grey, lambda: picture))
+
+
+def graph_compare(hr, pictures, shave: int, full_range=False) -> Dict:
     """`compare` as tensors, for several results of one size, one after the other.
 
     Args:
       hr: the ground truth, numeric [>= height, >= width, 3], whole numbers in 0..255.
       pictures: the results, numeric [n, height, width, 3]; whole numbers, see `graph_quantise`.
       shave: pixels left out on each side.
+      full_range: bool scalar, whether Y is that of full range, see `y_of`.
 
     Returns:
       float64 [n] under each of `NAMES`, those of `compare` to 1e-4 dB and 1e-5. Results larger than
@@ -222,9 +251,8 @@ def graph_compare(hr, pictures, shave: int) -> Dict:
         covers = tf.reduce_all(tf.shape(hr)[:2] >= size)
         with tf.control_dependencies([tf.Assert(covers, message)]):
             hr = tf.cast(hr, tf.float32)
-        # A grey HR is compared in full range. The offset of Y is a matter for SSIM alone.
-        is_grey = tf.reduce_all(tf.equal(hr, hr[..., :1]))
-        gain, offset = tf.where(is_grey, _FULL_RANGE, 1.0), tf.where(is_grey, 0.0, _Y_OFFSET)
+        # The offset of Y is a matter for SSIM alone.
+        gain, offset = tf.where(full_range, _FULL_RANGE, 1.0), tf.where(full_range, 0.0, _Y_OFFSET)
         # A slice whose end lies before its start is empty, but one whose end is negative is not.
         size = tf.maximum(size, 2 * shave)
         hr = _inner(hr, shave, size[0], size[1])

@@ -25,6 +25,7 @@ def test_metrics_json_has_the_form_of_the_design(whole):
         "data_set",
         "result",
         "precision",
+        "grey",
         "pictures",
         "protocol",
         "scales",
