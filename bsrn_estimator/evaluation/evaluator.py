@@ -134,7 +134,9 @@ class Evaluator:
             path = literal.prefix(checkpoint)
             estimator.evaluate(self._read, hooks=list(hooks), checkpoint_path=path, name=name)
 
-    def _model_fn(self, destination: Destination, results: Callable, scaffold) -> Callable:
+    def _model_fn(
+        self, destination: Destination, results: Optional[Callable], scaffold
+    ) -> Callable:
         def model_fn(features, labels, mode):
             assert mode == tf.estimator.ModeKeys.EVAL, mode
             return evaluation.spec(
@@ -151,5 +153,6 @@ class Evaluator:
         return model_fn
 
     def _results(self, lr: Any, scale: int) -> Dict[str, Any]:
+        """The network as a device with graphs of its own compiles it."""
         with scope(self._precision):
             return self._network.results(lr, scale, self._options.single_outputs)

@@ -33,7 +33,7 @@ def build(
       features: "key" [1]; "channels" int64 [1], those of the HR file, 1 or 3, and 3 where it is
         missing; and for each scale s "lr_xS" and "bicubic_xS", uint8 [1, h, w, 3].
       labels: "hr" uint8 [1, H, W, 3], at least as large as every result.
-      results: {scale: {output: float32 [1, s * h, s * w, 3]}}, neither rounded nor clipped; the
+      results: {scale: {output: uint8 [s * h, s * w, 3]}}, see `stored.stored_results`; the
         network's result first, then single outputs.
       options: the protocol.
       destination: where the results go; by default nowhere.
@@ -43,14 +43,11 @@ def build(
       single outputs and "psnr_y/mean", means over pictures; the hook that writes files).
     """
     hr = labels["hr"][0]
-    one_channel = tf.equal(features.get("channels", tf.constant([3], tf.int64))[0], 1)
+    one_channel = one_channel_of(features)
     full_range = tf.logical_and(one_channel, options.grey == BY_FILE)
     figures, pictures = {}, {}
     for scale, outputs in results.items():
-        pictures[scale] = {_BICUBIC: features["bicubic_x%d" % scale][0]}
-        for output, picture in outputs.items():
-            stored = metrics.graph_as_stored(picture[0], one_channel)
-            pictures[scale][output] = tf.cast(stored, tf.uint8)
+        pictures[scale] = dict({_BICUBIC: features["bicubic_x%d" % scale][0]}, **outputs)
         figures[scale] = _figures(hr, pictures[scale], options.shave_of(scale), full_range)
     sources = {"hr": hr, "lr": {scale: features["lr_x%d" % scale][0] for scale in results}}
     destination = destination or Destination()
@@ -60,9 +57,14 @@ def build(
     return _metric_ops(figures), hook
 
 
+def one_channel_of(features):
+    """Whether the HR file has one channel, bool scalar; see `build`."""
+    return tf.equal(features.get("channels", tf.constant([3], tf.int64))[0], 1)
+
+
 def _figures(hr, pictures, shave: int, full_range) -> Dict[str, Dict]:
     """{output: {name: scalar}} of the pictures of one scale, those of bicubic with the result."""
-    compared = metrics.graph_compare(hr, tf.stack(list(pictures.values())), shave, full_range)
+    compared = metrics.graph_compare(hr, list(pictures.values()), shave, full_range)
     figures = {output: {} for output in pictures}
     for name, values in compared.items():
         for output, value in zip(pictures, tf.unstack(values, num=len(pictures))):

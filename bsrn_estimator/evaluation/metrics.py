@@ -12,7 +12,7 @@ left (the shave eats the picture, or it is smaller than the window of SSIM) is n
 pictures leave both out: `mean_of_finite`.
 """
 
-from typing import Dict, Iterable, Optional
+from typing import Dict, Iterable, Optional, Sequence
 
 import numpy as np
 
@@ -30,6 +30,8 @@ WINDOW = 11
 _SIGMA = 1.5
 _C1 = (0.01 * PEAK) ** 2
 _C2 = (0.03 * PEAK) ** 2
+# Pixels of a picture that the graph looks at at a time: some 40 maps of 1 MB.
+BAND_PIXELS = 2**18
 # Taken off before the squares are averaged: variances do not change, float32 keeps two more bits.
 _MIDDLE = 128.0
 
@@ -209,7 +211,7 @@ def _windowed(values: np.ndarray) -> np.ndarray:
     return values
 
 
-# In the graph: float32 for every pixel, float64 for sums over a picture.
+# In the graph: float32 for windows, float64 for differences of Y and for sums over a picture.
 
 
 def graph_quantise(picture):
@@ -232,56 +234,98 @@ def graph_as_stored(picture, one_channel):
     return graph_quantise(tf.cond(one_channel, grey, lambda: picture))
 
 
-def graph_compare(hr, pictures, shave: int, full_range=False) -> Dict:
-    """`compare` as tensors, for several results of one size, one after the other.
+def graph_compare(
+    hr, pictures: Sequence, shave: int, full_range=False, band_pixels: int = BAND_PIXELS
+) -> Dict:
+    """`compare` as tensors, for several results of one size, in bands of rows one after the other.
 
     Args:
       hr: the ground truth, numeric [>= height, >= width, 3], whole numbers in 0..255.
-      pictures: the results, numeric [n, height, width, 3]; whole numbers, see `graph_quantise`.
+      pictures: the results, numeric [height, width, 3]; whole numbers, see `graph_quantise`.
       shave: pixels left out on each side.
       full_range: bool scalar, whether Y is that of full range, see `y_of`.
+      band_pixels: how many are looked at at a time, about.
 
     Returns:
-      float64 [n] under each of `NAMES`, those of `compare` to 1e-4 dB and 1e-5. Results larger than
+      float64 [n] under each of `NAMES`, those of `compare` to 1e-6 dB and 1e-5. Results larger than
       HR fail when it runs, with both sizes in the message.
     """
     with tf.name_scope("compare"):
-        size = tf.shape(pictures)[1:3]
-        message = ["HR is smaller than the result:", tf.shape(hr), tf.shape(pictures)]
-        covers = tf.reduce_all(tf.shape(hr)[:2] >= size)
+        size = tf.shape(pictures[0])
+        message = ["HR is smaller than the result:", tf.shape(hr), size]
+        covers = tf.reduce_all(tf.shape(hr)[:2] >= size[:2])
         with tf.control_dependencies([tf.Assert(covers, message)]):
-            hr = tf.cast(hr, tf.float32)
-        # The offset of Y is a matter for SSIM alone.
-        gain, offset = tf.where(full_range, _FULL_RANGE, 1.0), tf.where(full_range, 0.0, _Y_OFFSET)
-        # A slice whose end lies before its start is empty, but one whose end is negative is not.
-        size = tf.maximum(size, 2 * shave)
-        hr = _inner(hr, shave, size[0], size[1])
-        windows = _GraphWindows(gain * _weighted(hr) + (offset - _MIDDLE))
+            height, width = tf.unstack(tf.maximum(size[:2] - 2 * shave, 0))
+        rows = tf.maximum(band_pixels // tf.maximum(width, 1), WINDOW)
+        # Places where a window begins.
+        down, across = tf.maximum(height - WINDOW + 1, 0), tf.maximum(width - WINDOW + 1, 0)
 
-        def compare_one(picture):
-            picture = _inner(tf.cast(picture, tf.float32), shave, size[0], size[1])
-            difference = hr - picture
-            error = _graph_mean_square(difference)
-            y_error = _graph_mean_square(gain * _weighted(difference)[..., tf.newaxis])
-            return {
-                PSNR_Y: _graph_psnr(y_error),
-                SSIM_Y: windows.ssim(gain * _weighted(picture) + (offset - _MIDDLE)),
-                PSNR_RGB: _graph_psnr(error),
-                RMSE_RGB: tf.sqrt(error),
-            }
+        def add_band(begin, sums):
+            end = tf.minimum(begin + rows, height)
+            # The windows that begin in this band reach into the next one.
+            last = shave + tf.minimum(end + WINDOW - 1, height)
+            parts = [
+                each[shave + begin : last, shave : shave + width] for each in [hr] + list(pictures)
+            ]
+            band = tf.stack([tf.cast(part, tf.float32) for part in parts])
+            windows = tf.maximum(tf.minimum(end, down) - begin, 0), across
+            return begin + rows, sums + _graph_sums(band, end - begin, windows, full_range)
 
-        types = {name: tf.float64 for name in NAMES}
-        return one_by_one(compare_one, pictures, types)
+        _, sums = tf.while_loop(
+            lambda begin, _: begin < height,
+            add_band,
+            [tf.constant(0), tf.zeros([len(pictures), 3], tf.float64)],
+            parallel_iterations=1,
+            back_prop=False,
+        )
+        pixels, places = (
+            tf.cast(a, tf.float64) * tf.cast(b, tf.float64)
+            for a, b in ((height, width), (down, across))
+        )
+        error, y_error, similarity = tf.unstack(sums, axis=1)
+        # What is divided by 0 is nan.
+        return {
+            PSNR_Y: _graph_psnr(y_error / pixels),
+            SSIM_Y: similarity / places,
+            PSNR_RGB: _graph_psnr(error / (3 * pixels)),
+            RMSE_RGB: tf.sqrt(error / (3 * pixels)),
+        }
 
 
-def _graph_mean(values, axes):
-    """The mean of float32 `values` in float64; `axes` are summed first; nan where it is empty."""
-    total = tf.reduce_sum(tf.cast(tf.reduce_sum(values, axis=axes), tf.float64))
-    return total / tf.cast(tf.size(values), tf.float64)
+def _graph_sums(band, rows, windows, full_range):
+    """What a band adds to the sums over a picture.
 
+    Args:
+      band: float32 [1 + n, >= rows, width, 3], HR and the results.
+      rows: those whose errors count.
+      windows: how many windows of SSIM count, downwards and across.
+      full_range: see `graph_compare`.
 
-def _graph_mean_square(difference):
-    return _graph_mean(tf.square(difference), [1, 2])
+    Returns:
+      float64 [n, 3]: squared errors of R, G and B, squared errors of Y, and SSIM of the windows.
+    """
+    # The offset of Y is a matter for SSIM alone.
+    gain = tf.where(full_range, tf.constant(_FULL_RANGE, tf.float64), 1.0)
+    offset = tf.where(full_range, 0.0, _Y_OFFSET) - _MIDDLE
+
+    def luma(picture):
+        return tf.cast(gain, tf.float32) * _weighted(picture) + offset
+
+    hr = band[0]
+    of_hr = _GraphWindows(luma(hr), windows)
+
+    def sums(picture):
+        difference = tf.cast((hr - picture)[:rows], tf.float64)
+        y_difference = gain * _weighted(difference)
+        return tf.stack(
+            [
+                tf.reduce_sum(tf.square(difference)),
+                tf.reduce_sum(tf.square(y_difference)),
+                of_hr.ssim(luma(picture)),
+            ]
+        )
+
+    return one_by_one(sums, band[1:], tf.float64)
 
 
 def _graph_psnr(mean_square):
@@ -296,21 +340,23 @@ class _GraphWindows:
 
     Args:
       hr: Y of HR less the middle, float32 [height, width], already shaved.
+      count: how many windows count, downwards and across.
     """
 
-    def __init__(self, hr) -> None:
-        self._fits = tf.reduce_all(tf.shape(hr) >= WINDOW)
+    def __init__(self, hr, count) -> None:
+        self._count = count
         self._missing = tf.maximum(WINDOW - tf.shape(hr), 0)
         self._hr = self._padded(hr)
         self._size = tf.shape(self._hr) - (WINDOW - 1)
         self._mean, self._squares = self._windowed([self._hr, tf.square(self._hr)])
 
     def ssim(self, picture):
-        """float64 scalar for a result like HR; nan where no window fits."""
+        """The sum over the windows for a result like HR, float64 scalar."""
         picture = self._padded(picture)
         mean, squares, product = self._windowed([picture, tf.square(picture), self._hr * picture])
         value = _similarity(self._mean, mean, self._squares + squares, product)
-        return tf.where(self._fits, _graph_mean(value, [1]), np.nan)
+        value = value[: self._count[0], : self._count[1]]
+        return tf.reduce_sum(tf.cast(value, tf.float64))
 
     def _padded(self, values):
         """What is smaller than the window, enlarged to it, so that every slice exists."""

@@ -241,8 +241,9 @@ def graph_values():
 
         def values(hr_value, picture_value, shave):
             if shave not in built:
-                stacked = tf.stack([255 - picture, picture])
-                built[shave] = metrics.graph_compare(hr, metrics.graph_quantise(stacked), shave)
+                results = [metrics.graph_quantise(each) for each in (255 - picture, picture)]
+                # So few pixels that these small pictures have several bands.
+                built[shave] = metrics.graph_compare(hr, results, shave, band_pixels=300)
             found = session.run(built[shave], {hr: hr_value, picture: picture_value})
             return {name: values[1] for name, values in found.items()}
 
@@ -251,7 +252,7 @@ def graph_values():
 
 def assert_close(found, expected):
     for name, value in expected.items():
-        bound = 1e-5 if name == "ssim_y" else 1e-4
+        bound = 1e-5 if name == "ssim_y" else 1e-6
         assert found[name] == pytest.approx(value, rel=0, abs=bound, nan_ok=True), name
 
 
