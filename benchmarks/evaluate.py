@@ -2,17 +2,21 @@
 
     python -m benchmarks.evaluate                  the full network, x4, pictures of 480x320
     python -m benchmarks.evaluate --network=small  the network of configs/small.flags
+    python -m benchmarks.evaluate --memory         peak memory at 4000x3000 against 1000x750
 
 The baseline is the bare network: the ensemble of the same LR pictures in one session, the result
 left on the device. Against it stands `Estimator.evaluate` as `--mode=evaluate` runs it: records
 read, bicubic made, PSNR and SSIM of both. Times are processor time of all threads; the building of
 the graph is measured apart, for it does not grow with the pictures.
+
+`--memory` evaluates one picture of each size, and compares the peak memory of the two processes.
 """
 
 import argparse
 import os
 import tempfile
 import time
+from typing import Tuple
 
 import numpy as np
 from PIL import Image
@@ -28,16 +32,18 @@ from data_tools import to_tfrecord
 
 _SCALE = 4
 _SIZE = (320, 480)
+# Heights and widths for --memory.
+_SMALL, _LARGE = (750, 1000), (3000, 4000)
 
 
-def _records(folder: str, pictures: int) -> str:
-    """Evaluation records of synthetic pictures of the size of those of BSD100."""
+def _records(folder: str, pictures: int, size: Tuple[int, int]) -> str:
+    """Evaluation records of synthetic pictures of a height and width."""
     sources = os.path.join(folder, "pictures")
     os.makedirs(sources)
     for index in range(pictures):
         noise = np.random.RandomState(index)
-        coarse = noise.randint(0, 256, (_SIZE[0] // 8, _SIZE[1] // 8, 3)).astype(np.uint8)
-        picture = Image.fromarray(coarse).resize((_SIZE[1], _SIZE[0]), Image.BICUBIC)
+        coarse = noise.randint(0, 256, (size[0] // 8, size[1] // 8, 3)).astype(np.uint8)
+        picture = Image.fromarray(coarse).resize(size[::-1], Image.BICUBIC)
         picture.save(os.path.join(sources, "%d.png" % index))
     out = os.path.join(folder, "records")
     arguments = ["--dataset=folder", "--kind=evaluation", "--scales=%d" % _SCALE]
@@ -82,10 +88,21 @@ def run_bare(name: str, pictures: int) -> None:
 
 def run_evaluation(name: str, pictures: int) -> None:
     """The evaluation, from an untrained checkpoint."""
+    _print("evaluation", _evaluated(name, pictures, _SIZE))
+
+
+def run_memory(name: str, size: Tuple[int, int]) -> None:
+    """The evaluation of one picture of a height and width."""
+    _evaluated(name, 1, size)
+    peak = _report.peak_memory_mb()
+    _report.print_result("evaluation of %dx%d" % size[::-1], peak, "MB", None, peak)
+
+
+def _evaluated(name: str, pictures: int, size: Tuple[int, int]) -> _Clock:
     network = NETWORKS[name].network
     clock = _Clock()
     with tempfile.TemporaryDirectory(prefix="benchmark-evaluate-") as folder:
-        read = input_fn.evaluation_input_fn(_records(folder, pictures), [_SCALE])
+        read = input_fn.evaluation_input_fn(_records(folder, pictures, size), [_SCALE])
         destination = Destination(folder=os.path.join(folder, "evaluation"))
 
         def build(features, labels, mode):
@@ -93,7 +110,7 @@ def run_evaluation(name: str, pictures: int) -> None:
 
         run = tf.estimator.RunConfig(model_dir=folder)
         tf.estimator.Estimator(build, config=run).evaluate(read, hooks=[clock])
-    _print("evaluation", clock)
+    return clock
 
 
 def _print(name: str, clock: _Clock) -> None:
@@ -109,9 +126,17 @@ def main() -> None:
     )
     parser.add_argument("--network", choices=sorted(NETWORKS), default="full")
     parser.add_argument("--pictures", type=int, default=6)
-    parser.add_argument("--form", choices=("bare", "evaluation"))
+    parser.add_argument("--memory", action="store_true")
+    parser.add_argument("--form", choices=("bare", "evaluation", "small", "large"))
     arguments = parser.parse_args()
+    if arguments.memory:
+        _compare_memory(arguments.network)
+        return
     forms = {"bare": run_bare, "evaluation": run_evaluation}
+    sizes = {"small": _SMALL, "large": _LARGE}
+    if arguments.form in sizes:
+        run_memory(arguments.network, sizes[arguments.form])
+        return
     if arguments.form:
         forms[arguments.form](arguments.network, arguments.pictures)
         return
@@ -133,6 +158,17 @@ def main() -> None:
         1 / bare["value"],
         whole["peak_memory_mb"],
     )
+
+
+def _compare_memory(network: str) -> None:
+    small, large = (
+        _report.in_child("benchmarks.evaluate", ["--network=" + network, "--form=" + form])
+        for form in ("small", "large")
+    )
+    _report.print_machine(_report.machine())
+    _report.print_table(["what", "peak MB"], [(r["name"], r["value"]) for r in (small, large)])
+    name = "peak memory of an evaluation, %s network, x4" % network
+    _report.print_result(name, large["value"], "MB", small["value"], large["peak_memory_mb"])
 
 
 if __name__ == "__main__":

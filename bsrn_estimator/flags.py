@@ -144,7 +144,8 @@ def check() -> None:
     """Raises UserError where flags contradict each other, before any work starts."""
     DeviceOptions.from_flags(FLAGS)
     RunOptions.from_flags(FLAGS)
-    if FLAGS.evaluation_steps % FLAGS.save_checkpoints_steps:
+    evaluates = FLAGS.mode == "train_and_evaluate"
+    if evaluates and FLAGS.evaluation_steps % FLAGS.save_checkpoints_steps:
         raise UserError(
             "--evaluation_steps=%d must be a multiple of --save_checkpoints_steps=%d, since "
             "checkpoints are what is evaluated"

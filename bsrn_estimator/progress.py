@@ -1,5 +1,6 @@
 """How far long work has come: one bar on a terminal, a line now and then elsewhere."""
 
+import os
 import sys
 from typing import Any, Iterable, Optional, TextIO
 
@@ -11,8 +12,8 @@ SECONDS_BETWEEN_LINES = 30.0
 class Progress(tqdm.tqdm):
     """Counts units of work. Iterate over it, or call `update`; `close` shows the final count.
 
-    On a terminal it is tqdm's bar with an estimate; elsewhere one line at most every 30 seconds,
-    so that a log file stays readable, and one at the end.
+    On a terminal it is tqdm's bar with an estimate; elsewhere, and on a terminal of no size, one
+    line at most every 30 seconds, so that a log file stays readable, and one at the end.
     """
 
     # A bar that is updated from one place needs no thread to watch over it.
@@ -20,7 +21,7 @@ class Progress(tqdm.tqdm):
 
     def __init__(self, iterable: Optional[Iterable[Any]], file: TextIO, **settings: Any) -> None:
         """Takes what tqdm takes."""
-        self._in_lines = not file.isatty()
+        self._in_lines = not file.isatty() or _has_no_size(file)
         if self._in_lines:
             settings.update(mininterval=SECONDS_BETWEEN_LINES, miniters=1, leave=False)
         super().__init__(iterable, file=file, dynamic_ncols=True, **settings)
@@ -68,6 +69,14 @@ class Progress(tqdm.tqdm):
             parts.append("(%s left)" % duration((self.total - self.n) / rate))
         parts.append(self.postfix)
         return " ".join(part.strip() for part in parts if part)
+
+
+def _has_no_size(terminal: TextIO) -> bool:
+    """Whether a terminal is 0 rows high, as some that no one sees are; tqdm shows nothing there."""
+    try:
+        return os.get_terminal_size(terminal.fileno()).lines == 0
+    except (OSError, ValueError):
+        return False
 
 
 def progress(

@@ -11,7 +11,7 @@ from bsrn_estimator.data.records import image_features
 from bsrn_estimator.data.tfrecord import frame
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.pictures import pairs
-from bsrn_estimator.pictures.decoding import read_rgb
+from bsrn_estimator.pictures.decoding import read_colours, read_rgb, three_channels
 from bsrn_estimator.pictures.imresize import shrink
 from data_tools import degradations
 from data_tools.options import ConversionOptions
@@ -54,15 +54,15 @@ def encode_picture(picture: SourcePicture, options: ConversionOptions) -> Union[
 def read_picture(
     picture: SourcePicture, options: ConversionOptions
 ) -> Tuple[np.ndarray, Dict[int, np.ndarray]]:
-    """The HR picture, uint8 [H, W, 3], and scale to LR picture, uint8 [H // s, W // s, 3], which is
-    degraded as the options say.
+    """The HR picture, uint8 [H, W, 1 or 3] as its file has it, and scale to LR picture, uint8
+    [H // s, W // s, 3], which is degraded as the options say.
 
     Raises:
       UserError: a file does not decode, or is no longer of the size that its header announced.
     """
-    hr = read_rgb(picture.hr.content(), options.max_pixels, picture.hr.label)
+    hr = read_colours(picture.hr.content(), options.max_pixels, picture.hr.label)
     if picture.lr is None:
-        lr = {scale: shrink(hr, scale) for scale in options.scales}
+        lr = {scale: three_channels(shrink(hr, scale)) for scale in options.scales}
     else:
         lr = {}
         for scale, stored in picture.lr.items():
@@ -87,9 +87,10 @@ def _records(
     def encoded(pixels: np.ndarray) -> Tuple[bytes, int, int]:
         return (encode_pixels(pixels, options.encoding),) + pixels.shape[:2]
 
+    channels, hr = hr.shape[2], three_channels(hr)
     if not options.training:
         lr = {scale: encoded(pixels) for scale, pixels in lr.items()}
-        yield image_features(name, name, options.encoding, (0, 0), encoded(hr), lr)
+        yield image_features(name, name, options.encoding, (0, 0), encoded(hr), lr, channels)
         return
     for tile in tiles_of(hr.shape[:2], options.tile_size, options.overlap, options.scales):
         parts = {
@@ -98,7 +99,13 @@ def _records(
         }
         key = "%s_y%04d_x%04d" % (name, tile.y, tile.x)
         yield image_features(
-            key, name, options.encoding, (tile.y, tile.x), encoded(_part(hr, *tile)), parts
+            key,
+            name,
+            options.encoding,
+            (tile.y, tile.x),
+            encoded(_part(hr, *tile)),
+            parts,
+            channels,
         )
 
 

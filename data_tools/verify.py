@@ -5,6 +5,7 @@ from typing import Any, Dict, Set
 
 from bsrn_estimator.data.example import decode_example
 from bsrn_estimator.data.manifest import Manifest
+from bsrn_estimator.data.records import CHANNELS, RGB
 from bsrn_estimator.data.tfrecord import CorruptRecord, index_shard, read_record
 from bsrn_estimator.errors import UserError, printable
 from bsrn_estimator.pictures.decoding import picture_size
@@ -87,6 +88,8 @@ def _geometry_problem(features: Dict, manifest: Manifest):
     height, width = features["image/height"], features["image/width"]
     if features["image/format"] != manifest.encoding.encode():
         return "its encoding is not %s" % manifest.encoding
+    if features.get(CHANNELS, RGB) not in (1, RGB):
+        return "its HR file cannot have had %s channels" % features[CHANNELS]
     sizes = {"image/hr": (height, width)}
     for scale in manifest.scales:
         name = "image/lr_x%d" % scale

@@ -49,7 +49,7 @@ def newest_metrics(model_dir: str) -> Optional[Dict]:
     evaluations = []
     for path in glob.glob(pattern):
         evaluations.append((files.read_json(path), os.path.getmtime(path)))
-    order = sorted(evaluations, key=lambda found: (found[0]["global_step"], found[1]))
+    order = sorted(evaluations, key=lambda found: (found[0]["global_step"] or 0, found[1]))
     return order[-1][0] if order else None
 
 

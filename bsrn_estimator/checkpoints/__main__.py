@@ -75,7 +75,7 @@ def table(description: contents.Description) -> List[str]:
         absent = "not told by any shape; no %s beside it" % config_file.FILE_NAME
         told += [(name, absent) for name in description.family.untold[:1]]
     lines += ["%-15s %s" % row for row in told]
-    step = description.global_step
+    step = description.known_step
     lines.append("global_step     %s" % ("not saved" if step is None else step))
     lines.append("optimizer       %s" % ("Adam" if description.has_optimizer else "not saved"))
     lines.append("moving average  %s" % ("of every weight" if description.is_averaged else "none"))

@@ -22,8 +22,8 @@ from bsrn_estimator.errors import UserError
 FOLDER = "best"
 _RECORD = "best.json"
 # Of metrics.json: what its figures depend on beside the weights.
-_SUBJECT = ("data_set", "records", "shaves")
-_COMPARED = ("records", "shaves")
+_SUBJECT = ("data_set", "records", "shaves", "grey")
+_COMPARED = ("records", "shaves", "grey")
 
 
 def mean_psnr(metrics: Dict[str, Any]) -> float:

@@ -1,7 +1,7 @@
 """The configuration of a run: what its network is and how it is trained, as one JSON file."""
 
 import os
-from typing import Any, Dict, NamedTuple
+from typing import Any, Dict, NamedTuple, Optional
 
 from bsrn_estimator import files
 from bsrn_estimator.config import Recipe, checked_fields
@@ -10,6 +10,8 @@ from bsrn_estimator.networks import families
 from bsrn_estimator.networks.base import Network
 
 FILE_NAME = "config.json"
+# What the file may say beside, of a checkpoint that is in its folder and does not.
+_STEP = "global_step"
 
 
 class Config(NamedTuple):
@@ -39,6 +41,7 @@ class Config(NamedTuple):
             of the wrong type or out of range. `source` names the file in the message.
         """
         values = dict(values)
+        values.pop(_STEP, None)
         name = values.pop(families.FIELD, families.DEFAULT.family)
         family = families.of(name)
         if family is None:
@@ -75,3 +78,22 @@ class Config(NamedTuple):
 def exists(folder: str) -> bool:
     """Whether a configuration is saved in `folder`."""
     return os.path.exists(os.path.join(folder, FILE_NAME))
+
+
+def step_in(folder: str) -> Optional[int]:
+    """The steps that the checkpoint in `folder` took, by the configuration beside it.
+
+    Returns:
+      None where there is no configuration, or it does not say.
+
+    Raises:
+      UserError: it cannot be read, or says something else than a number of steps.
+    """
+    if not exists(folder):
+        return None
+    path = os.path.join(folder, FILE_NAME)
+    values = files.read_json(path)
+    step = values.get(_STEP) if isinstance(values, dict) else None
+    if step is not None and (type(step) is not int or step < 0):
+        raise UserError("%s: %s is a number of steps, not %r" % (path, _STEP, step))
+    return step

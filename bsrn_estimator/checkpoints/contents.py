@@ -69,6 +69,13 @@ class Description:
         return weight + AVERAGE if self.is_averaged else weight
 
     @property
+    def known_step(self) -> Optional[int]:
+        """Steps taken: those saved, else what the configuration beside says; None without."""
+        if self.global_step is not None:
+            return self.global_step
+        return config_file.step_in(os.path.dirname(self.prefix))
+
+    @property
     def parameters(self) -> int:
         """The number of trainable parameters."""
         return sum(int(np.prod(self.shapes[name])) for name in self.weights)

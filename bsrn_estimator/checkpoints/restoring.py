@@ -138,7 +138,7 @@ def reading_scaffold(prefix: str, network: Network) -> Callable:
         if step is not None and description.global_step is not None:
             variables[tf.GraphKeys.GLOBAL_STEP] = step
         elif step is not None:
-            prepare.append(step.initializer)
+            prepare.append(step.assign(description.known_step or 0))
         return tf.train.Scaffold(
             saver=tf.train.Saver(variables),
             ready_for_local_init_op=tf.report_uninitialized_variables(list(variables.values())),

@@ -20,7 +20,7 @@ class UsableNetwork(abc.ABC):
     Attributes:
       scales: the scales that it has.
       fixed_shape: height and width of the LR pictures that it takes; None where they are free.
-      step: the global step of its checkpoint; 0 where it has none.
+      step: the global step of its checkpoint; 0 where it is not known.
       name: what to call it in messages.
       precision: in which it is computed, see `networks.precision`.
     """
@@ -83,7 +83,7 @@ class TrainedNetwork(UsableNetwork):
         self.prefix, self.network, self.precision = prefix, network, precision
         self._session_config = session_config
         self.scales = network.scales
-        self.step = contents.describe(prefix).global_step or 0
+        self.step = contents.describe(prefix).known_step or 0
         self.name = prefix + (" (step %d)" % self.step if self.step else "")
 
     def tile(self, scale: int) -> int:

@@ -116,9 +116,10 @@ def evaluation_input_fn(data_dir: str, scales: Sequence[int]) -> Callable[[], tf
 
     Returns:
       A function of no arguments that returns a tf.data.Dataset of (features, labels), one picture
-      each, uint8, RGB: "key" string [1], and for every scale s "lr_xs" [1, height, width, 3] and
-      "bicubic_xs" [1, s * height, s * width, 3], the LR picture enlarged as MATLAB does; labels
-      are "hr" [1, height, width, 3], as the picture was given.
+      each, uint8, RGB: "key" string [1]; "channels" int64 [1], 1 where the HR file has one channel,
+      else 3; and for every scale s "lr_xs" [1, height, width, 3] and "bicubic_xs" [1, s * height,
+      s * width, 3], the LR picture enlarged as MATLAB does; labels are "hr" [1, height, width, 3],
+      as the picture was given.
 
     Raises:
       UserError: the data set is not whole or lacks a scale.
@@ -129,7 +130,7 @@ def evaluation_input_fn(data_dir: str, scales: Sequence[int]) -> Callable[[], tf
     def picture(number: tf.Tensor) -> Tuple[Dict, Dict]:
         parsed = parsing.parse(_read(reader, number), scales)
         decode = parsing.decoder(reader, parsed)
-        features = {"key": parsed["key"]}
+        features = {name: parsed[name] for name in ("key", "channels")}
         for scale in scales:
             lr = decode("lr_x%d" % scale)
             features["lr_x%d" % scale] = lr

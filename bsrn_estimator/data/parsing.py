@@ -3,7 +3,7 @@
 from typing import Any, Callable, Dict, Iterable
 
 from bsrn_estimator.compat import tf
-from bsrn_estimator.data import parsing
+from bsrn_estimator.data import parsing, records
 from bsrn_estimator.data.reader import RecordReader
 
 # No PNG in a record is decoded beyond this many pixels, 400 MB as RGB.
@@ -21,13 +21,14 @@ def parse(serialized: Any, scales: Iterable[int]) -> Dict[str, Any]:
 
     Returns:
       Scalar tensors: strings `key`, `name`, `format`, `hr/encoded` and `lr_x{s}/encoded`; int64
-      `height`, `width`, `y`, `x`, `lr_x{s}/height`, `lr_x{s}/width`.
+      `channels`, `height`, `width`, `y`, `x`, `lr_x{s}/height`, `lr_x{s}/width`.
     """
     from bsrn_estimator.compat import tf
 
     text, number = tf.FixedLenFeature([], tf.string), tf.FixedLenFeature([], tf.int64)
     kinds = {name: text for name in ("key", "name", "format", "hr/encoded")}
     kinds.update({name: number for name in ("height", "width", "y", "x")})
+    kinds["channels"] = tf.FixedLenFeature([], tf.int64, default_value=records.RGB)
     for scale in scales:
         kinds["lr_x%d/encoded" % scale] = text
         kinds["lr_x%d/height" % scale] = number

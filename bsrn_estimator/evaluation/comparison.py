@@ -29,7 +29,7 @@ def safe_name(name: str) -> str:
 
 
 def save_png(picture: np.ndarray, path: str) -> None:
-    """Writes uint8 [height, width, 3] to `path`, whole or not at all; makes the folder.
+    """Writes a picture to `path`, whole or not at all; makes the folder; see `encode_png`.
 
     Raises:
       UserError: it cannot be written.
@@ -43,7 +43,7 @@ def save_png(picture: np.ndarray, path: str) -> None:
 
 
 def encode_png(picture: np.ndarray) -> bytes:
-    """uint8 [height, width, 3] as PNG."""
+    """uint8 [height, width], grey, or [height, width, 3] as PNG."""
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "png")
     return buffer.getvalue()

@@ -87,7 +87,7 @@ class Evaluator:
         writer = tf.summary.FileWriterCache.get(curves)
         if os.path.isdir(folder) and self._cabinet.is_last(step, name):
             # TensorBoard then forgets what an earlier evaluation of this step has written.
-            writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START), step)
+            writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START), step or 0)
         os.makedirs(folder, exist_ok=True)
         destination = Destination(
             folder, curves, self._precision, self._manifest.records, take=taken.append
@@ -96,17 +96,17 @@ class Evaluator:
         if not taken:
             raise UserError("no evaluation was carried to its end")
         writer.flush()
-        content = dict({"global_step": step}, **self._subject.to_dict())
+        content: Dict[str, Any] = dict({"global_step": step}, **self._subject.to_dict())
         content["weights"] = weights
         content.update((key, taken[-1][key]) for key in taken[-1] if key not in content)
         report.save(content, folder)
         print("\n%s\n" % report.table(content), flush=True)
         return content
 
-    def _filed_under(self, checkpoint: str) -> Tuple[int, str, Dict[str, Any]]:
+    def _filed_under(self, checkpoint: str) -> Tuple[Optional[int], str, Dict[str, Any]]:
         """Step, name and weights under which the figures of a checkpoint are filed."""
         description = contents.describe(checkpoint)
-        step = description.global_step or 0
+        step = description.known_step
         weights: Dict[str, Any] = {
             "checkpoint": os.path.basename(checkpoint),
             "moving_average": description.is_averaged,
@@ -134,7 +134,9 @@ class Evaluator:
             path = literal.prefix(checkpoint)
             estimator.evaluate(self._read, hooks=list(hooks), checkpoint_path=path, name=name)
 
-    def _model_fn(self, destination: Destination, results: Callable, scaffold) -> Callable:
+    def _model_fn(
+        self, destination: Destination, results: Optional[Callable], scaffold
+    ) -> Callable:
         def model_fn(features, labels, mode):
             assert mode == tf.estimator.ModeKeys.EVAL, mode
             return evaluation.spec(
@@ -151,5 +153,6 @@ class Evaluator:
         return model_fn
 
     def _results(self, lr: Any, scale: int) -> Dict[str, Any]:
+        """The network as a device with graphs of its own compiles it."""
         with scope(self._precision):
             return self._network.results(lr, scale, self._options.single_outputs)

@@ -16,6 +16,7 @@ from typing import Any, Dict, Optional, Sequence, Tuple
 from bsrn_estimator.data.manifest import Manifest
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.evaluation import comparison, metrics, report
+from bsrn_estimator.evaluation.grey import BY_FILE
 from bsrn_estimator.evaluation.options import EvaluationOptions
 from bsrn_estimator.networks.precision import FLOAT32
 
@@ -35,6 +36,7 @@ class Subject:
       all_scales: whether they are all scales of the network.
       precision: in which the network is computed.
       degraded: what was done to the LR pictures; empty for nothing.
+      grey: what Y of a grey picture is, see the module `grey`.
     """
 
     data_set: str
@@ -44,6 +46,7 @@ class Subject:
     all_scales: bool = True
     precision: str = FLOAT32
     degraded: str = ""
+    grey: str = BY_FILE
 
     @classmethod
     def of(
@@ -66,7 +69,16 @@ class Subject:
         name = os.path.basename(os.path.abspath(options.eval_data_dir)) or manifest.dataset
         shards = [(shard.records, shard.crc32c) for shard in manifest.shards]
         shaves = tuple((scale, options.shave_of(scale)) for scale in sorted(scales))
-        return cls(name, _digest(shards), shaves, options.shave, every, precision, manifest.degrade)
+        return cls(
+            name,
+            _digest(shards),
+            shaves,
+            options.shave,
+            every,
+            precision,
+            manifest.degrade,
+            options.grey,
+        )
 
     @property
     def name(self) -> str:
@@ -78,6 +90,8 @@ class Subject:
             parts += ["x%d" % scale for scale, _ in self.shaves]
         if self.precision != FLOAT32:
             parts.append(self.precision)
+        if self.grey != BY_FILE:
+            parts.append(self.grey)
         # Nor what begins a pattern, as TensorBoard looks for curves by them.
         return re.sub(r"[\[\]]", "_", comparison.safe_name("-".join(parts)))
 
@@ -90,14 +104,17 @@ class Subject:
             "records": self.records,
             "shaves": {str(scale): shave for scale, shave in self.shaves},
             "precision": self.precision,
+            "grey": self.grey,
         }
 
     def is_of(self, content: Dict[str, Any]) -> bool:
         """Whether figures, as `to_dict` marks them, are of this subject; the name may differ."""
         mine = self.to_dict()
-        # Before there was another one, it was not written.
+        # Before there was another precision, it was not written. Before `grey` was, figures of grey
+        # pictures followed a rule that is no longer there.
         theirs = dict({"precision": FLOAT32}, **content)
-        return all(theirs.get(key) == mine[key] for key in ("records", "shaves", "precision"))
+        compared = ("records", "shaves", "precision", "grey")
+        return all(theirs.get(key) == mine[key] for key in compared)
 
 
 class Cabinet:
@@ -112,7 +129,7 @@ class Cabinet:
         self._root = os.path.join(model_dir, "evaluation")
         self._subject = subject
 
-    def name(self, step: int, weights: str, foreign: bool = False) -> str:
+    def name(self, step: Optional[int], weights: str, foreign: bool = False) -> str:
         """The name under which figures are filed: folders of evaluations and of curves have it.
 
         A name is that of one subject for good; another subject of this name, such as a folder of
@@ -120,7 +137,7 @@ class Cabinet:
         place of those that were measured at their step.
 
         Args:
-          step: of the checkpoint.
+          step: of the checkpoint; None where it is not known.
           weights: a digest of the weights.
           foreign: whether they are not those of a run in this model folder.
         """
@@ -129,22 +146,22 @@ class Cabinet:
         if any(not self._subject.is_of(content) for content in filed[:1]):
             name += "-" + _digest(self._subject.to_dict())[:_DIGITS]
         if foreign:
-            for content in self._filed("step-%d" % step, name):
+            for content in self._filed(_folder_of(step), name):
                 if _weights_of(content) != weights:
                     name += "-" + weights[:_DIGITS]
         return name
 
-    def folder(self, step: int, name: str) -> str:
+    def folder(self, step: Optional[int], name: str) -> str:
         """Where metrics.json and pictures of a step go."""
-        return os.path.join(self._root, "step-%d" % step, name)
+        return os.path.join(self._root, _folder_of(step), name)
 
     def recorded(
-        self, step: int, name: str, weights: str, options: EvaluationOptions
+        self, step: Optional[int], name: str, weights: str, options: EvaluationOptions
     ) -> Optional[Dict[str, Any]]:
         """The metrics.json of an evaluation that came to its end and measured what is asked for.
 
         Args:
-          step: of the checkpoint.
+          step: of the checkpoint; None where it is not known.
           name: see `name`.
           weights: a digest of the weights.
           options: what is to be measured and written.
@@ -168,11 +185,11 @@ class Cabinet:
         ]
         return content if all(wanted) else None
 
-    def is_last(self, step: int, name: str) -> bool:
+    def is_last(self, step: Optional[int], name: str) -> bool:
         """Whether no later step was filed under the name."""
         folders = glob.glob(os.path.join(glob.escape(self._root), _STEPS, glob.escape(name)))
         numbers = [os.path.basename(os.path.dirname(path))[len("step-") :] for path in folders]
-        return all(int(number) <= step for number in numbers if number.isdigit())
+        return all(int(number) <= (step or 0) for number in numbers if number.isdigit())
 
     def _filed(self, step: str, name: str):
         """The readable metrics.json of a name, at a step or, by a pattern, at any."""
@@ -182,6 +199,11 @@ class Cabinet:
                 yield report.load(path)
             except UserError:
                 continue
+
+
+def _folder_of(step: Optional[int]) -> str:
+    """The folder of a step, or of checkpoints of which none is known."""
+    return "step-" + report.step_in_words(step)
 
 
 def _weights_of(content: Dict[str, Any]) -> Optional[str]:

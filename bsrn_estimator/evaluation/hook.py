@@ -7,6 +7,7 @@ import numpy as np
 
 from bsrn_estimator.compat import tf
 from bsrn_estimator.evaluation import comparison, metrics, report, uiqm
+from bsrn_estimator.evaluation.grey import BY_FILE
 from bsrn_estimator.evaluation.options import Destination, EvaluationOptions
 from bsrn_estimator.progress import progress
 
@@ -29,9 +30,10 @@ def build(
     """The metrics of one whole picture at every scale.
 
     Args:
-      features: "key" [1], and for each scale s "lr_xS" and "bicubic_xS", uint8 [1, h, w, 3].
+      features: "key" [1]; "channels" int64 [1], those of the HR file, 1 or 3, and 3 where it is
+        missing; and for each scale s "lr_xS" and "bicubic_xS", uint8 [1, h, w, 3].
       labels: "hr" uint8 [1, H, W, 3], at least as large as every result.
-      results: {scale: {output: float32 [1, s * h, s * w, 3]}}, neither rounded nor clipped; the
+      results: {scale: {output: uint8 [s * h, s * w, 3]}}, see `stored.stored_results`; the
         network's result first, then single outputs.
       options: the protocol.
       destination: where the results go; by default nowhere.
@@ -41,21 +43,28 @@ def build(
       single outputs and "psnr_y/mean", means over pictures; the hook that writes files).
     """
     hr = labels["hr"][0]
+    one_channel = one_channel_of(features)
+    full_range = tf.logical_and(one_channel, options.grey == BY_FILE)
     figures, pictures = {}, {}
     for scale, outputs in results.items():
-        pictures[scale] = {_BICUBIC: features["bicubic_x%d" % scale][0]}
-        for output, picture in outputs.items():
-            pictures[scale][output] = tf.cast(metrics.graph_quantise(picture[0]), tf.uint8)
-        figures[scale] = _figures(hr, pictures[scale], options.shave_of(scale))
+        pictures[scale] = dict({_BICUBIC: features["bicubic_x%d" % scale][0]}, **outputs)
+        figures[scale] = _figures(hr, pictures[scale], options.shave_of(scale), full_range)
     sources = {"hr": hr, "lr": {scale: features["lr_x%d" % scale][0] for scale in results}}
     destination = destination or Destination()
-    hook = EvaluationHook(features["key"][0], figures, pictures, sources, options, destination)
+    hook = EvaluationHook(
+        features["key"][0], figures, pictures, sources, options, destination, one_channel
+    )
     return _metric_ops(figures), hook
 
 
-def _figures(hr, pictures, shave: int) -> Dict[str, Dict]:
+def one_channel_of(features):
+    """Whether the HR file has one channel, bool scalar; see `build`."""
+    return tf.equal(features.get("channels", tf.constant([3], tf.int64))[0], 1)
+
+
+def _figures(hr, pictures, shave: int, full_range) -> Dict[str, Dict]:
     """{output: {name: scalar}} of the pictures of one scale, those of bicubic with the result."""
-    compared = metrics.graph_compare(hr, tf.stack(list(pictures.values())), shave)
+    compared = metrics.graph_compare(hr, list(pictures.values()), shave, full_range)
     figures = {output: {} for output in pictures}
     for name, values in compared.items():
         for output, value in zip(pictures, tf.unstack(values, num=len(pictures))):
@@ -109,13 +118,21 @@ class EvaluationHook(tf.train.SessionRunHook):
       sources: "hr" uint8 [H, W, 3] and "lr" {scale: uint8 [h, w, 3]}.
       options: the protocol, and what to write.
       destination: where to.
+      one_channel: bool scalar, whether the file of the picture has one channel.
     """
 
     def __init__(
-        self, key, figures, pictures, sources, options: EvaluationOptions, destination: Destination
+        self,
+        key,
+        figures,
+        pictures,
+        sources,
+        options: EvaluationOptions,
+        destination: Destination,
+        one_channel,
     ) -> None:
         self._options, self._destination = options, destination
-        self._fetches = {"key": key, "figures": figures}
+        self._fetches = {"key": key, "figures": figures, "one_channel": one_channel}
         self._pictures = pictures
         self._sources = sources
 
@@ -123,7 +140,7 @@ class EvaluationHook(tf.train.SessionRunHook):
         destination = self._destination
         shaves = {scale: self._options.shave_of(scale) for scale in self._pictures}
         result = _result(next(iter(self._pictures.values())))
-        self._report = report.Report("", shaves, result, destination.precision)
+        self._report = report.Report("", shaves, result, destination.precision, self._options.grey)
         self._fetches["step"] = tf.train.get_global_step()
         self._summaries_left = destination.summary_pictures if destination.summary_dir else 0
         self._file_names = set()
@@ -147,7 +164,7 @@ class EvaluationHook(tf.train.SessionRunHook):
             _add_uiqm(figures, pictures)
         self._report.add(name, figures)
         if self._options.save_pictures:
-            self._save(name, pictures)
+            self._save(name, pictures, results["one_channel"])
         if self._summaries_left:
             self._summaries_left -= 1
             self._summarise(name, results)
@@ -162,7 +179,7 @@ class EvaluationHook(tf.train.SessionRunHook):
             tf.summary.FileWriterCache.get(self._destination.summary_dir).flush()
         self._destination.take(content)
 
-    def _save(self, name: str, pictures) -> None:
+    def _save(self, name: str, pictures, one_channel: bool) -> None:
         if not self._destination.folder:
             return
         file_name = comparison.safe_name(name)
@@ -174,7 +191,7 @@ class EvaluationHook(tf.train.SessionRunHook):
             for output, picture in outputs.items():
                 if output != _BICUBIC:
                     path = os.path.join(root, output, "x%d" % scale, file_name + ".png")
-                    comparison.save_png(picture, path)
+                    comparison.save_png(picture[..., 0] if one_channel else picture, path)
 
     def _summarise(self, name: str, results) -> None:
         summary = tf.Summary()

@@ -4,19 +4,20 @@ The protocol is that of the field: pictures are RGB of 8 bits; HR is cropped to 
 result; `shave` pixels are left out on each side; Y is that of BT.601, studio range, not rounded;
 SSIM takes an 11x11 Gaussian window of deviation 1.5 and only places where all of it fits.
 
-A picture whose HR is grey (three equal channels) is its own Y: the luma of full range is taken,
-which of a grey value is that value.
+Y of a grey picture depends on the rule, see `grey`. By file, an HR of one channel is compared as it
+is, with the luma of full range of a result that has three: of equal channels that is their value.
 
 Two answers are not finite: the PSNR of equal pictures is inf, and a value for which no pixel is
 left (the shave eats the picture, or it is smaller than the window of SSIM) is nan. Means over
 pictures leave both out: `mean_of_finite`.
 """
 
-from typing import Dict, Iterable, Optional
+from typing import Dict, Iterable, Optional, Sequence
 
 import numpy as np
 
 from bsrn_estimator.compat import one_by_one, tf
+from bsrn_estimator.evaluation.grey import BY_FILE, RULES
 
 PEAK = 255.0
 # Rec. ITU-R BT.601: weights of R, G, B in 0..255 for Y in 16..235.
@@ -29,6 +30,8 @@ WINDOW = 11
 _SIGMA = 1.5
 _C1 = (0.01 * PEAK) ** 2
 _C2 = (0.03 * PEAK) ** 2
+# Pixels of a picture that the graph looks at at a time: some 40 maps of 1 MB.
+BAND_PIXELS = 2**18
 # Taken off before the squares are averaged: variances do not change, float32 keeps two more bits.
 _MIDDLE = 128.0
 
@@ -70,68 +73,76 @@ def _similarity(mean_a, mean_b, mean_squares, mean_product):
 # In numpy, float64.
 
 
-def is_grey(picture: np.ndarray) -> bool:
-    """Whether a picture [height, width] or [height, width, 1 or 3] holds no colour."""
-    return picture.ndim == 2 or bool((picture == picture[..., :1]).all())
-
-
-def y_of(picture: np.ndarray, grey: bool = False) -> np.ndarray:
+def y_of(picture: np.ndarray, full_range: bool = False) -> np.ndarray:
     """The luma of a picture, not rounded.
 
     Args:
-      picture: uint8 [height, width, 3], RGB; or [height, width] or [height, width, 1], grey.
-      grey: takes the luma of full range of an RGB picture, 0..255; it is meant for the result for
-        a grey HR, where it leaves three equal channels as they are.
+      picture: uint8 [height, width, 3], RGB; or [height, width] or [height, width, 1], a grey
+        picture, which has this value in all three.
+      full_range: luma in 0..255, which leaves grey values as they are, rather than in 16..235.
 
     Returns:
-      float64 [height, width]: 16 + (65.481 R + 128.553 G + 24.966 B) / 255 of an RGB picture, and
-      a grey one as it is.
+      float64 [height, width]: 16 + (65.481 R + 128.553 G + 24.966 B) / 255, or in full range
+      0.299 R + 0.587 G + 0.114 B.
     """
-    picture = _checked(picture)
-    if picture.shape[-1] == 1:
-        return picture[..., 0].astype(np.float64)
-    weighted = _weighted(picture.astype(np.float64))
-    return _FULL_RANGE * weighted if grey else _Y_OFFSET + weighted
+    values = _checked(picture).astype(np.float64)
+    if full_range and values.shape[-1] == 1:
+        return values[..., 0]
+    weighted = _weighted(np.broadcast_to(values, values.shape[:2] + (3,)))
+    return _FULL_RANGE * weighted if full_range else _Y_OFFSET + weighted
 
 
-def rmse(hr: np.ndarray, picture: np.ndarray, shave: int = 0, channels: str = "rgb") -> float:
+def rmse(
+    hr: np.ndarray,
+    picture: np.ndarray,
+    shave: int = 0,
+    channels: str = "rgb",
+    grey: str = BY_FILE,
+) -> float:
     """Root of the mean squared difference, in grey levels of 0..255.
 
     Args:
       hr: the ground truth, uint8 [height, width], [height, width, 1] or [height, width, 3]; rows
-        and columns beyond the size of `picture` are left out.
-      picture: the result, uint8, of the same number of channels.
+        and columns beyond the size of `picture` are left out. Its channels are those of the file.
+      picture: the result, uint8, likewise; one channel stands for three equal ones.
       shave: pixels left out on each side.
-      channels: "rgb", the mean over all three; or "y", see `y_of`.
+      channels: "rgb", the mean over all; or "y".
+      grey: what Y of a grey picture is, one of `grey.RULES`.
 
     Returns:
       The value; nan where the shave leaves no pixel.
 
     Raises:
       ValueError: a picture is not uint8 (see `picture.to_uint8`), `hr` is smaller than `picture`,
-        the channels differ, or `shave` is negative.
+        `shave` is negative, or there is no such rule.
     """
-    hr, picture = _prepared(hr, picture, shave, channels)
+    hr, picture = _prepared(hr, picture, shave, channels, grey)
     if not hr.size:
         return float("nan")
     return float(np.sqrt(np.mean(np.square(hr - picture))))
 
 
-def psnr(hr: np.ndarray, picture: np.ndarray, shave: int = 0, channels: str = "y") -> float:
+def psnr(
+    hr: np.ndarray,
+    picture: np.ndarray,
+    shave: int = 0,
+    channels: str = "y",
+    grey: str = BY_FILE,
+) -> float:
     """Peak signal-to-noise ratio, 20 log10(255 / rmse), in dB; inf where there is no difference.
 
     Takes and raises what `rmse` does.
     """
-    error = rmse(hr, picture, shave, channels)
+    error = rmse(hr, picture, shave, channels, grey)
     return float("inf") if error == 0 else float(20 * np.log10(PEAK / error))
 
 
-def ssim(hr: np.ndarray, picture: np.ndarray, shave: int = 0) -> float:
+def ssim(hr: np.ndarray, picture: np.ndarray, shave: int = 0, grey: str = BY_FILE) -> float:
     """Mean structural similarity of Y; nan where not one 11x11 window fits.
 
     Takes and raises what `rmse` does.
     """
-    hr, picture = _prepared(hr, picture, shave, "y")
+    hr, picture = _prepared(hr, picture, shave, "y", grey)
     if min(hr.shape) < WINDOW:
         return float("nan")
     hr, picture = hr - _MIDDLE, picture - _MIDDLE
@@ -139,11 +150,13 @@ def ssim(hr: np.ndarray, picture: np.ndarray, shave: int = 0) -> float:
     return float(np.mean(_similarity(*means)))
 
 
-def compare(hr: np.ndarray, picture: np.ndarray, shave: int) -> Dict[str, float]:
+def compare(
+    hr: np.ndarray, picture: np.ndarray, shave: int, grey: str = BY_FILE
+) -> Dict[str, float]:
     """All of `NAMES` for one picture; takes and raises what `rmse` does."""
     return {
-        PSNR_Y: psnr(hr, picture, shave, "y"),
-        SSIM_Y: ssim(hr, picture, shave),
+        PSNR_Y: psnr(hr, picture, shave, "y", grey),
+        SSIM_Y: ssim(hr, picture, shave, grey),
         PSNR_RGB: psnr(hr, picture, shave, "rgb"),
         RMSE_RGB: rmse(hr, picture, shave, "rgb"),
     }
@@ -169,22 +182,24 @@ def _checked(picture: np.ndarray) -> np.ndarray:
     return picture
 
 
-def _prepared(hr, picture, shave: int, channels: str):
+def _prepared(hr, picture, shave: int, channels: str, grey: str):
     """Both pictures as float64, aligned, shaved, and as Y where that is asked for."""
     hr, picture = _checked(hr), _checked(picture)
     height, width = picture.shape[:2]
-    if hr.shape[0] < height or hr.shape[1] < width or hr.shape[2] != picture.shape[2]:
+    if hr.shape[0] < height or hr.shape[1] < width:
         raise ValueError("HR of shape %s cannot cover %s" % (hr.shape, picture.shape))
     if shave < 0:
         raise ValueError("shave must be at least 0, not %d" % shave)
     if channels not in ("rgb", "y"):
         raise ValueError("channels are rgb or y, not %s" % channels)
-    grey = is_grey(hr)
+    if grey not in RULES:
+        raise ValueError("grey is one of %s, not %s" % (", ".join(RULES), grey))
     if 2 * shave >= min(height, width):
         return np.zeros([0, 0]), np.zeros([0, 0])
     hr, picture = (_inner(x, shave, height, width) for x in (hr, picture))
     if channels == "y":
-        return y_of(hr, grey), y_of(picture, grey)
+        full_range = grey == BY_FILE and hr.shape[2] == 1
+        return y_of(hr, full_range), y_of(picture, full_range)
     return hr.astype(np.float64), picture.astype(np.float64)
 
 
@@ -196,7 +211,7 @@ def _windowed(values: np.ndarray) -> np.ndarray:
     return values
 
 
-# In the graph: float32 for every pixel, float64 for sums over a picture.
+# In the graph: float32 for windows, float64 for differences of Y and for sums over a picture.
 
 
 def graph_quantise(picture):
@@ -204,56 +219,113 @@ def graph_quantise(picture):
     return tf.clip_by_value(tf.round(picture), 0.0, PEAK)
 
 
-def graph_compare(hr, pictures, shave: int) -> Dict:
-    """`compare` as tensors, for several results of one size, one after the other.
+def graph_as_stored(picture, one_channel):
+    """A result as it is stored: float32 [..., 3] of whole numbers in 0..255.
+
+    Args:
+      picture: float32 [..., 3], RGB.
+      one_channel: bool scalar, whether the file of the picture has one channel. Then the luma of
+        the result is stored, as `Picture.store` does, and stands in all three.
+    """
+
+    def grey():
+        return tf.broadcast_to(_FULL_RANGE * _weighted(picture)[..., tf.newaxis], tf.shape(picture))
+
+    return graph_quantise(tf.cond(one_channel, grey, lambda: picture))
+
+
+def graph_compare(
+    hr, pictures: Sequence, shave: int, full_range=False, band_pixels: int = BAND_PIXELS
+) -> Dict:
+    """`compare` as tensors, for several results of one size, in bands of rows one after the other.
 
     Args:
       hr: the ground truth, numeric [>= height, >= width, 3], whole numbers in 0..255.
-      pictures: the results, numeric [n, height, width, 3]; whole numbers, see `graph_quantise`.
+      pictures: the results, numeric [height, width, 3]; whole numbers, see `graph_quantise`.
       shave: pixels left out on each side.
+      full_range: bool scalar, whether Y is that of full range, see `y_of`.
+      band_pixels: how many are looked at at a time, about.
 
     Returns:
-      float64 [n] under each of `NAMES`, those of `compare` to 1e-4 dB and 1e-5. Results larger than
+      float64 [n] under each of `NAMES`, those of `compare` to 1e-6 dB and 1e-5. Results larger than
       HR fail when it runs, with both sizes in the message.
     """
     with tf.name_scope("compare"):
-        size = tf.shape(pictures)[1:3]
-        message = ["HR is smaller than the result:", tf.shape(hr), tf.shape(pictures)]
-        covers = tf.reduce_all(tf.shape(hr)[:2] >= size)
+        size = tf.shape(pictures[0])
+        message = ["HR is smaller than the result:", tf.shape(hr), size]
+        covers = tf.reduce_all(tf.shape(hr)[:2] >= size[:2])
         with tf.control_dependencies([tf.Assert(covers, message)]):
-            hr = tf.cast(hr, tf.float32)
-        # A grey HR is compared in full range. The offset of Y is a matter for SSIM alone.
-        is_grey = tf.reduce_all(tf.equal(hr, hr[..., :1]))
-        gain, offset = tf.where(is_grey, _FULL_RANGE, 1.0), tf.where(is_grey, 0.0, _Y_OFFSET)
-        # A slice whose end lies before its start is empty, but one whose end is negative is not.
-        size = tf.maximum(size, 2 * shave)
-        hr = _inner(hr, shave, size[0], size[1])
-        windows = _GraphWindows(gain * _weighted(hr) + (offset - _MIDDLE))
+            height, width = tf.unstack(tf.maximum(size[:2] - 2 * shave, 0))
+        rows = tf.maximum(band_pixels // tf.maximum(width, 1), WINDOW)
+        # Places where a window begins.
+        down, across = tf.maximum(height - WINDOW + 1, 0), tf.maximum(width - WINDOW + 1, 0)
 
-        def compare_one(picture):
-            picture = _inner(tf.cast(picture, tf.float32), shave, size[0], size[1])
-            difference = hr - picture
-            error = _graph_mean_square(difference)
-            y_error = _graph_mean_square(gain * _weighted(difference)[..., tf.newaxis])
-            return {
-                PSNR_Y: _graph_psnr(y_error),
-                SSIM_Y: windows.ssim(gain * _weighted(picture) + (offset - _MIDDLE)),
-                PSNR_RGB: _graph_psnr(error),
-                RMSE_RGB: tf.sqrt(error),
-            }
+        def add_band(begin, sums):
+            end = tf.minimum(begin + rows, height)
+            # The windows that begin in this band reach into the next one.
+            last = shave + tf.minimum(end + WINDOW - 1, height)
+            parts = [
+                each[shave + begin : last, shave : shave + width] for each in [hr] + list(pictures)
+            ]
+            band = tf.stack([tf.cast(part, tf.float32) for part in parts])
+            windows = tf.maximum(tf.minimum(end, down) - begin, 0), across
+            return begin + rows, sums + _graph_sums(band, end - begin, windows, full_range)
 
-        types = {name: tf.float64 for name in NAMES}
-        return one_by_one(compare_one, pictures, types)
+        _, sums = tf.while_loop(
+            lambda begin, _: begin < height,
+            add_band,
+            [tf.constant(0), tf.zeros([len(pictures), 3], tf.float64)],
+            parallel_iterations=1,
+            back_prop=False,
+        )
+        pixels, places = (
+            tf.cast(a, tf.float64) * tf.cast(b, tf.float64)
+            for a, b in ((height, width), (down, across))
+        )
+        error, y_error, similarity = tf.unstack(sums, axis=1)
+        # What is divided by 0 is nan.
+        return {
+            PSNR_Y: _graph_psnr(y_error / pixels),
+            SSIM_Y: similarity / places,
+            PSNR_RGB: _graph_psnr(error / (3 * pixels)),
+            RMSE_RGB: tf.sqrt(error / (3 * pixels)),
+        }
 
 
-def _graph_mean(values, axes):
-    """The mean of float32 `values` in float64; `axes` are summed first; nan where it is empty."""
-    total = tf.reduce_sum(tf.cast(tf.reduce_sum(values, axis=axes), tf.float64))
-    return total / tf.cast(tf.size(values), tf.float64)
+def _graph_sums(band, rows, windows, full_range):
+    """What a band adds to the sums over a picture.
 
+    Args:
+      band: float32 [1 + n, >= rows, width, 3], HR and the results.
+      rows: those whose errors count.
+      windows: how many windows of SSIM count, downwards and across.
+      full_range: see `graph_compare`.
 
-def _graph_mean_square(difference):
-    return _graph_mean(tf.square(difference), [1, 2])
+    Returns:
+      float64 [n, 3]: squared errors of R, G and B, squared errors of Y, and SSIM of the windows.
+    """
+    # The offset of Y is a matter for SSIM alone.
+    gain = tf.where(full_range, tf.constant(_FULL_RANGE, tf.float64), 1.0)
+    offset = tf.where(full_range, 0.0, _Y_OFFSET) - _MIDDLE
+
+    def luma(picture):
+        return tf.cast(gain, tf.float32) * _weighted(picture) + offset
+
+    hr = band[0]
+    of_hr = _GraphWindows(luma(hr), windows)
+
+    def sums(picture):
+        difference = tf.cast((hr - picture)[:rows], tf.float64)
+        y_difference = gain * _weighted(difference)
+        return tf.stack(
+            [
+                tf.reduce_sum(tf.square(difference)),
+                tf.reduce_sum(tf.square(y_difference)),
+                of_hr.ssim(luma(picture)),
+            ]
+        )
+
+    return one_by_one(sums, band[1:], tf.float64)
 
 
 def _graph_psnr(mean_square):
@@ -268,21 +340,23 @@ class _GraphWindows:
 
     Args:
       hr: Y of HR less the middle, float32 [height, width], already shaved.
+      count: how many windows count, downwards and across.
     """
 
-    def __init__(self, hr) -> None:
-        self._fits = tf.reduce_all(tf.shape(hr) >= WINDOW)
+    def __init__(self, hr, count) -> None:
+        self._count = count
         self._missing = tf.maximum(WINDOW - tf.shape(hr), 0)
         self._hr = self._padded(hr)
         self._size = tf.shape(self._hr) - (WINDOW - 1)
         self._mean, self._squares = self._windowed([self._hr, tf.square(self._hr)])
 
     def ssim(self, picture):
-        """float64 scalar for a result like HR; nan where no window fits."""
+        """The sum over the windows for a result like HR, float64 scalar."""
         picture = self._padded(picture)
         mean, squares, product = self._windowed([picture, tf.square(picture), self._hr * picture])
         value = _similarity(self._mean, mean, self._squares + squares, product)
-        return tf.where(self._fits, _graph_mean(value, [1]), np.nan)
+        value = value[: self._count[0], : self._count[1]]
+        return tf.reduce_sum(tf.cast(value, tf.float64))
 
     def _padded(self, values):
         """What is smaller than the window, enlarged to it, so that every slice exists."""

@@ -1,14 +1,12 @@
 """The block EVAL of a model function: the network's results for one picture, measured."""
 
-from typing import Any, Callable, Dict, Optional, Sequence
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from bsrn_estimator.compat import tf
 from bsrn_estimator.evaluation import hook
 from bsrn_estimator.evaluation.options import Destination, EvaluationOptions
+from bsrn_estimator.evaluation.stored import Results, stored_results
 from bsrn_estimator.networks.base import Network
-
-# (lr, scale) to {output: picture}, as `Network.results`.
-Results = Callable[[Any, int], Dict[str, Any]]
 
 
 def spec(
@@ -30,19 +28,28 @@ def spec(
       scales: the scales that are evaluated; all of the network's by default.
       options: the protocol; by default that of the field.
       destination: where the results go; by default nowhere.
-      results: what is taken in the place of `network.results`.
+      results: what takes the place of the network, see `stored.stored_results`.
       scaffold: makes the tf.train.Scaffold of the session, or None; called when the graph is
         complete.
     """
-    options = options or EvaluationOptions()
-
-    def plain(lr, scale: int) -> Dict[str, Any]:
-        return network.results(lr, scale, options.single_outputs)
-
-    made = {
-        scale: (results or plain)(features["lr_x%d" % scale], scale)
-        for scale in scales or network.scales
-    }
+    options, destination = options or EvaluationOptions(), destination or Destination()
+    one_channel = hook.one_channel_of(features)
+    made: Dict[int, Dict[str, Any]] = {}
+    before: List[Any] = []
+    for scale in scales or network.scales:
+        # One scale after the other, or the memory of all would be taken at once.
+        with tf.control_dependencies(before):
+            lr = tf.identity(features["lr_x%d" % scale])
+        made[scale] = stored_results(
+            network,
+            lr,
+            scale,
+            options.single_outputs,
+            one_channel,
+            destination.precision,
+            results,
+        )
+        before = list(made[scale].values())
     metric_ops, measuring = hook.build(features, labels, made, options, destination)
     return tf.estimator.EstimatorSpec(
         tf.estimator.ModeKeys.EVAL,

@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any, Callable, Dict, Optional
 
+from bsrn_estimator.evaluation.grey import BY_FILE, RULES
 from bsrn_estimator.networks.precision import FLOAT32
 from bsrn_estimator.settings import EVALUATION, Settings, setting
 
@@ -25,6 +26,13 @@ class EvaluationOptions(Settings):
         least=0,
         modes=EVALUATION + ("predict",),
         shown="the scale",
+    )
+    grey: str = setting(
+        BY_FILE,
+        "Y of a grey picture: as its file is, one channel or RGB; or of studio range for all, as "
+        "BasicSR takes it",
+        choices=RULES,
+        modes=EVALUATION + ("predict",),
     )
     single_outputs: bool = setting(False, "evaluates each output of the network beside its result")
     save_pictures: bool = setting(False, "writes the pictures of an evaluation")

@@ -7,6 +7,7 @@ from typing import Any, Dict, List, Optional
 from bsrn_estimator import files
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.evaluation import metrics
+from bsrn_estimator.evaluation.grey import BY_FILE, STUDIO
 from bsrn_estimator.networks.precision import FLOAT32
 
 FILE_NAME = "metrics.json"
@@ -22,12 +23,18 @@ class Report:
       shaves: the pixels left out on each side, for each scale.
       result: the name of the output that is the network's result.
       precision: in which the network is computed.
+      grey: what Y of a grey picture is, one of `grey.RULES`.
     """
 
     def __init__(
-        self, data_set: str, shaves: Dict[int, int], result: str, precision: str = FLOAT32
+        self,
+        data_set: str,
+        shaves: Dict[int, int],
+        result: str,
+        precision: str = FLOAT32,
+        grey: str = BY_FILE,
     ) -> None:
-        self._result, self._precision = result, precision
+        self._result, self._precision, self._grey = result, precision, grey
         self._data_set = data_set
         self._shaves = shaves
         self._names = set()
@@ -55,8 +62,11 @@ class Report:
             for output, values in outputs.items():
                 self._figures[scale].setdefault(output, {})[name] = values
 
-    def to_dict(self, global_step: int) -> Dict[str, Any]:
+    def to_dict(self, global_step: Optional[int]) -> Dict[str, Any]:
         """The content of metrics.json; a value that is not finite is None, in no mean.
+
+        Args:
+          global_step: of the checkpoint; None where it is not known.
 
         Raises:
           UserError: no picture was added, or the shave left nothing of any picture.
@@ -76,6 +86,7 @@ class Report:
             "data_set": self._data_set,
             "result": self._result,
             "precision": self._precision,
+            "grey": self._grey,
             "pictures": len(self._names),
             "protocol": "8-bit RGB, HR cropped to the result, shaved; Y of BT.601 (studio range, "
             "not rounded); SSIM 11x11 Gaussian, sigma 1.5, valid windows; mean over pictures",
@@ -148,6 +159,11 @@ def table(content: Dict[str, Any]) -> str:
     return "\n".join(parts + _notes(content))
 
 
+def step_in_words(step: Optional[int]) -> str:
+    """The step of a checkpoint, for headlines and names."""
+    return "unknown" if step is None else "%d" % step
+
+
 def _shave_is_scale(content: Dict[str, Any]) -> bool:
     return all(str(entry["shave"]) == scale for scale, entry in content["scales"].items())
 
@@ -157,11 +173,12 @@ def _title(content: Dict[str, Any]) -> str:
     data_set = content["data_set"]
     if content.get("degraded"):
         data_set += " with LR degraded by " + content["degraded"]
-    return "step %d, %s%d picture%s; Y channel, shave = %s, PSNR in dB / SSIM:" % (
-        content["global_step"],
+    return "step %s, %s%d picture%s; Y channel%s, shave = %s, PSNR in dB / SSIM:" % (
+        step_in_words(content["global_step"]),
         data_set + ", " if data_set else "",
         content["pictures"],
         "" if content["pictures"] == 1 else "s",
+        " (studio range for every file)" if content.get("grey") == STUDIO else "",
         "scale" if _shave_is_scale(content) else ", ".join(str(value) for value in shaves),
     )
 

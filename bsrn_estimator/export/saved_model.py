@@ -13,6 +13,7 @@ from bsrn_estimator.checkpoints import literal
 from bsrn_estimator.compat import tf
 from bsrn_estimator.export import about, graph
 from bsrn_estimator.export.options import MAX_BYTES_PIXELS
+from bsrn_estimator.networks import tiles
 from bsrn_estimator.networks.base import Network
 from bsrn_estimator.networks.choice import OutputChoice
 from bsrn_estimator.pictures.tiling import OVERLAP, default_tile
@@ -37,7 +38,7 @@ def _bytes_signature(scale: int, upscale, max_pixels: int):
         return graph.to_uint8(upscale(lr, scale)[0])
 
     def upscale_one(picture):
-        return graph.upscale_in_tiles(picture, scale, upscale_tile, default_tile(scale), OVERLAP)
+        return tiles.upscale_in_tiles(picture, scale, upscale_tile, default_tile(scale), OVERLAP)
 
     with tf.name_scope("x%d_bytes" % scale):
         encoded = tf.placeholder(tf.string, [None], "bytes")

@@ -6,6 +6,7 @@ from typing import Iterator, Optional, Tuple
 
 from bsrn_estimator.checkpoints.options import UseOptions
 from bsrn_estimator.errors import printable
+from bsrn_estimator.evaluation.grey import BY_FILE, RULES
 from bsrn_estimator.pictures.decoding import MAX_PIXELS
 from bsrn_estimator.pictures.results import FORMATS
 from bsrn_estimator.pictures.tiling import OVERLAP
@@ -35,6 +36,7 @@ class PredictOptions(UseOptions):
         None, "HR pictures of the same names, to compare the results with", kind=str
     )
     shave: Optional[int] = setting(None, kind=int, flag=None)
+    grey: str = setting(BY_FILE, flag=None, choices=RULES)
     tile: Optional[int] = setting(
         None,
         "largest tile, as the side of a square in LR pixels",

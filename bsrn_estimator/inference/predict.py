@@ -143,6 +143,7 @@ class _Job:
             self._shaves,
             upscaler.names[0],
             network.precision,
+            options.grey,
         )
         self._compared = 0
 
@@ -199,7 +200,7 @@ class _Job:
     def finish(self, step: int, passed_over: picture_files.PassedOver) -> int:
         """Writes the metrics, prints the summary, and returns the exit status."""
         if self._compared:
-            content = self._report.to_dict(step)
+            content = self._report.to_dict(step or None)
             path = report.save(content, self._options.output_dir)
             print(report.table(content))
             print("wrote %s" % printable(path))
@@ -300,17 +301,18 @@ class _Job:
         most = scale**2 * self._options.max_pixels
         hr, result, lr = (_visible(name, most) for name in (hr_path, path, file.path))
         bicubic = enlarged_rows(lr, scale, 0, len(lr))
-        shave = self._shaves[scale]
-        figures = metrics.compare(hr, result, shave)
-        for key, value in metrics.compare(hr, bicubic, shave).items():
+        shave, grey = self._shaves[scale], self._options.grey
+        figures = metrics.compare(hr, result, shave, grey)
+        for key, value in metrics.compare(hr, bicubic, shave, grey).items():
             figures["bicubic_" + key] = value
         self._report.add(file.relative, {scale: {self._upscaler.names[0]: figures}})
         self._compared += 1
 
 
 def _visible(path: str, max_pixels: int):
-    """What is seen of a picture, uint8 [height, width, 3]."""
-    return to_uint8(read_picture(path, max_pixels, first_frame=True).rgb())
+    """What is seen of a picture, uint8 [height, width, 1 or 3], as its file has it."""
+    picture = read_picture(path, max_pixels, first_frame=True)
+    return to_uint8(picture.rgb())[..., : picture.colours.shape[2]]
 
 
 def _write_bicubic(picture, scale: int, writer) -> None:

@@ -149,10 +149,22 @@ def picture_size(
 def read_rgb(
     source: Source, max_pixels: int = MAX_PIXELS, name: Optional[str] = None
 ) -> np.ndarray:
-    """Decodes a picture to 8-bit RGB.
+    """Decodes a picture to 8-bit RGB; as `read_colours`, but grey fills all three channels."""
+    return three_channels(read_colours(source, max_pixels, name))
 
-    Grey fills all three channels, alpha is left out, 16 bits are rounded to 8 (value / 257), and of
-    several frames or pages the first is taken; see `decode` for the rest.
+
+def three_channels(colours: np.ndarray) -> np.ndarray:
+    """[height, width, 1 or 3] as [height, width, 3], grey values in all three, contiguous."""
+    return np.ascontiguousarray(np.broadcast_to(colours, colours.shape[:2] + (3,)))
+
+
+def read_colours(
+    source: Source, max_pixels: int = MAX_PIXELS, name: Optional[str] = None
+) -> np.ndarray:
+    """Decodes the colours of a picture to 8 bits, in as many channels as its file has.
+
+    Alpha is left out, 16 bits are rounded to 8 (value / 257), and of several frames or pages the
+    first is taken; see `decode` for the rest.
 
     Args:
       source: path of a regular file, or the file's bytes.
@@ -160,7 +172,7 @@ def read_rgb(
       name: what messages call the picture; by default the path.
 
     Returns:
-      uint8 [height, width, 3], RGB, values 0..255.
+      uint8 [height, width, 1 or 3], grey or RGB, values 0..255.
 
     Raises:
       UserError: as `open_checked`, or the picture does not decode or is cut short.
@@ -169,9 +181,7 @@ def read_rgb(
     colours = pixels[..., : 3 if pixels.shape[2] > 2 else 1]
     if colours.dtype == np.uint16:
         colours = ((colours.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    if colours.shape[2] == 1:
-        colours = np.broadcast_to(colours, colours.shape[:2] + (3,))
-    return np.ascontiguousarray(colours)
+    return colours
 
 
 class Decoded(NamedTuple):

@@ -66,7 +66,7 @@ def shape_for(height: int, width: int, side: int, overlap: int) -> Tuple[int, in
 
     The last window along an axis is pushed back until it ends with the picture, so tiles of any one
     shape compute up to half as much again as the picture; those that divide it waste their margins
-    alone. `graph.shape_for` is the same in an export.
+    alone. `networks.tiles.shape_for` is the same in a graph.
 
     Args:
       height: of the picture, in LR pixels.

@@ -88,19 +88,20 @@ class Platform:
     def evaluation_network(
         self, network: Callable, names: Sequence[str], run: RunOptions, checkpoint: str, scaffold
     ) -> ContextManager:
-        """A context that gives the network as the graph of an evaluation calls it.
+        """A context that gives what takes the place of the network in the graph of an evaluation.
 
         Args:
-          network: (lr, scale) to {name: tensor}, the network in the graph.
+          network: (lr, scale) to {name: tensor}, the network in a graph of the devices.
           names: the names of its results.
           run: how the run is carried out.
           checkpoint: path prefix of the checkpoint.
           scaffold: makes the tf.train.Scaffold that reads it.
 
         Returns:
-          A context manager; what it gives is called as `network` is.
+          A context manager; what it gives is called as `network` is, with whole pictures. Or it
+          gives None, and the graph of the evaluation holds the network itself.
         """
-        return contextlib.nullcontext(network)
+        return contextlib.nullcontext()
 
     def check_pause(self, seconds: float) -> None:
         """Told after an evaluation how long training waited for it."""

@@ -78,6 +78,12 @@ def test_evaluate(run, small_network, monkeypatch):
     require_ratio(run("benchmarks.evaluate", "--network=small", "--pictures=3"))
 
 
+def test_memory_of_an_evaluation(run, small_network, monkeypatch):
+    monkeypatch.setattr(evaluate, "_SMALL", (48, 72))
+    monkeypatch.setattr(evaluate, "_LARGE", (96, 80))
+    require_ratio(run("benchmarks.evaluate", "--network=small", "--memory"))
+
+
 def test_engines(run, monkeypatch, tmp_path):
     monkeypatch.setattr(_engines, "CASES", ((9, 11, 2),))
     Image.fromarray(tiny.picture(0, 25, 31)).save(str(tmp_path / "photo.png"))

@@ -142,6 +142,11 @@ def parse():
         (["--scales=two"], "--scales takes numbers"),
         (["--recursions=5", "--recursion_frequency=2"], "must be a multiple"),
         (["--evaluation_steps=3", "--save_checkpoints_steps=2"], "--evaluation_steps=3 must be"),
+        (
+            # No multiple of it is --evaluation_steps, which this mode does not read.
+            ["--mode=train", "--save_checkpoints_steps=99999999"],
+            "--data_dir=tfrecords/div2k_train is not there",
+        ),
         (["--initial_step=3"], "give --checkpoint too"),
         (["--data_dir=nowhere"], "to_tfrecord.py --dataset=div2k"),
         (["--replicas=2"], "TensorFlow sees"),

@@ -1,6 +1,11 @@
 """The bar on a terminal, the lines elsewhere, the final count on every way out."""
 
+import fcntl
 import io
+import os
+import pty
+import struct
+import termios
 
 import pytest
 
@@ -25,6 +30,20 @@ def test_lines_are_rare_and_the_last_one_is_never_lost(monkeypatch):
         "Converting: 30 of 50 pictures in 30.0 s (20.0 s left) bird",
         "Converting: 45 of 50 pictures in 45.0 s (5.0 s left) bird",
     ]
+
+
+@pytest.mark.parametrize("rows", [24, 0])
+def test_the_total_shows_on_a_terminal_of_any_size(rows):
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, 4 * rows, 0, 0))
+    with os.fdopen(theirs, "w") as terminal:
+        with progress(None, 14, "Evaluating", "pictures", file=terminal) as bar:
+            bar.update(14)
+        shown = ""
+        while not shown.endswith("\n"):  # A terminal hands on what it gets piece by piece.
+            shown += os.read(ours, 9999).decode()
+    os.close(ours)
+    assert ("| 14/14 [" if rows else "Evaluating: 14 of 14 pictures in ") in shown
 
 
 def test_iteration_closes_on_an_exception():

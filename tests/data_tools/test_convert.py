@@ -120,6 +120,34 @@ def test_pictures_of_every_kind_become_rgb(tmp_path):
     np.testing.assert_array_equal(grey["hr"][:, :, 0], grey["hr"][:, :, 2])
 
 
+@pytest.mark.parametrize("kind", ["training", "evaluation"])
+def test_records_remember_the_channels_of_the_hr_file(tmp_path, kind):
+    """Those of colour: of a grey file 1, whatever its LR file has, and nothing of the others."""
+    grey = fabricate.picture(26, 24, 0)[:, :, 0]
+    stored = {
+        "deep": np.stack([grey] * 3, axis=2),
+        "grey": grey,
+        "greyalpha": np.dstack([grey, 255 - grey]),
+        "mixed": grey,
+        "sixteen": grey.astype(np.uint16) * 257,
+    }
+    for name, hr in stored.items():
+        fabricate.save(hr, tmp_path, "in/HR", name + ".png")
+        lr = shrink(grey, 2) if name != "mixed" else np.stack([shrink(grey, 2)] * 3, axis=2)
+        fabricate.save(lr, tmp_path, "in/LR_bicubic/X2", name + "x2.png")
+    for workers in (1, 3):
+        out = tmp_path / ("out%d" % workers)
+        run(
+            "benchmark", tmp_path / "in", out, kind=kind, scales=(2,), workers=workers, patch_size=4
+        )
+        verify(str(out))
+    assert fabricate.contents(tmp_path / "out1") == fabricate.contents(tmp_path / "out3")
+    found = {record["name"]: record.get("channels") for record in fabricate.read_back(out)}
+    assert found == {"deep": None, "grey": 1, "greyalpha": 1, "mixed": 1, "sixteen": 1}
+    for record in fabricate.read_back(out):
+        assert record["hr"].shape[2] == record["lr_x2"].shape[2] == 3
+
+
 def cut_short(root):
     path = root / "DIV2K_train_HR" / "0804.png"
     path.write_bytes(path.read_bytes()[:1500])
@@ -439,7 +467,7 @@ def test_other_trouble_with_files_is_said(pictures_dir, tmp_path, monkeypatch):
 
 def test_a_picture_that_does_not_fit_into_memory(tmp_path, monkeypatch):
     fabricate.folder(tmp_path / "in", [(24, 24)])
-    monkeypatch.setattr(encoding, "read_rgb", failing(MemoryError()))
+    monkeypatch.setattr(encoding, "read_colours", failing(MemoryError()))
     with pytest.raises(UserError, match="a00.png does not fit into memory; try fewer --workers"):
         run("folder", tmp_path / "in", tmp_path / "out")
 

@@ -33,6 +33,7 @@ FOREIGN = {
     "pip",
     "pre-commit",
     "printf",
+    "pyiqa",
     "saved_model_cli",
     "source",
     "tensorboard",

@@ -29,3 +29,12 @@ def test_features_are_those_of_the_format():
         "image/lr_x3/height": 6,
         "image/lr_x3/width": 10,
     }
+
+
+def test_the_channels_of_a_file_stand_there_where_they_are_not_three():
+    """So that data without grey files are the same bytes as before there was this feature."""
+    values = dict(key="a", name="a", encoding="raw", origin=(0, 0), hr=(b"hr", 2, 2), lr={})
+    plain = records.image_features(**values)
+    assert records.image_features(channels=3, **values) == plain
+    grey = records.image_features(channels=1, **values)
+    assert grey == dict(plain, **{"image/channels": 1})

@@ -7,7 +7,10 @@ import shutil
 import pytest
 
 from bsrn_estimator.checkpoints import files as checkpoint_files
+from bsrn_estimator.checkpoints.config_file import Config
+from bsrn_estimator.checkpoints.reference import write_reference
 from bsrn_estimator.compat import tf
+from bsrn_estimator.errors import UserError
 from bsrn_estimator.evaluation import report
 from bsrn_estimator.evaluation.evaluator import Evaluator
 from bsrn_estimator.evaluation.options import EvaluationOptions
@@ -195,6 +198,47 @@ def test_metrics_json_is_written_when_all_else_is_on_the_disk(run, sets, monkeyp
     monkeypatch.undo()
     evaluator.evaluate(checkpoint)
     assert curves(folder / "eval_a")["psnr_y/x2"] == {10: psnr}
+
+
+def test_figures_by_another_rule_for_grey_pictures_are_not_taken(run, sets):
+    folder, checkpoint = run
+    by_file = _evaluator(folder, sets["a"])
+    given = by_file.evaluate(checkpoint)
+    studio = _evaluator(folder, sets["a"], grey="studio")
+    assert studio.recorded(checkpoint) is None
+    also = studio.evaluate(checkpoint)
+    assert _filed(folder) == {"step-10/a": given, "step-10/a-studio": also}
+    assert (by_file.recorded(checkpoint), studio.recorded(checkpoint)) == (given, also)
+    # That of a version in which grey pictures had a rule of their own.
+    path = folder / "evaluation/step-10/a/metrics.json"
+    path.write_text(json.dumps({name: given[name] for name in given if name != "grey"}))
+    assert by_file.recorded(checkpoint) is None
+
+
+def test_a_checkpoint_without_a_step(run, sets, tmp_path, capsys):
+    """The step is what a configuration beside it says, or is not known."""
+    _, checkpoint = run
+    folder = tmp_path / "plain"
+    plain = str(folder / "model.ckpt")
+    write_reference(checkpoint, plain, weights_only=True)
+    evaluator = _evaluator(folder, sets["a"])
+    content = evaluator.evaluate(plain)
+    assert content["global_step"] is None
+    assert "step unknown, a, 1 picture;" in capsys.readouterr().out
+    assert _filed(folder) == {"step-unknown/a": content}
+    assert evaluator.recorded(plain) == content
+    Config(NETWORK).save(str(folder))
+    path = folder / "config.json"
+    path.write_text(json.dumps(dict(json.loads(path.read_text()), global_step=1234)))
+    assert Config.load(str(folder)) == Config(NETWORK)
+    content = evaluator.evaluate(plain)
+    assert content["global_step"] == 1234
+    assert "step 1234, a, 1 picture;" in capsys.readouterr().out
+    assert content == _filed(folder)["step-1234/a"]
+    assert sorted(curves(folder / "eval_a")["psnr_y/x2"]) == [0, 1234]
+    path.write_text(path.read_text().replace("1234", '"many"'))
+    with pytest.raises(UserError, match="global_step is a number of steps, not 'many'"):
+        evaluator.evaluate(plain)
 
 
 class _BreakOff(tf.train.SessionRunHook):

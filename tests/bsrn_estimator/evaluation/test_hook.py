@@ -13,6 +13,7 @@ from PIL import Image
 from bsrn_estimator.compat import tf
 from bsrn_estimator.evaluation import hook, metrics, report, uiqm
 from bsrn_estimator.evaluation.options import Destination, EvaluationOptions
+from bsrn_estimator.evaluation.stored import stored_results
 from bsrn_estimator.networks.bsrn import Bsrn
 from bsrn_estimator.pictures import decoding
 from tests.bsrn_estimator.evaluation import support
@@ -25,6 +26,7 @@ def test_metrics_json_has_the_form_of_the_design(whole):
         "data_set",
         "result",
         "precision",
+        "grey",
         "pictures",
         "protocol",
         "scales",
@@ -258,7 +260,7 @@ def test_equal_to_the_validation_of_the_reference(shared_dir):
 def hook_of(lr, hr, key, scale, take):
     """The evaluation of the reference network at one scale; bicubic is HR, which nobody reads."""
     features = {"key": key, "lr_x%d" % scale: lr, "bicubic_x%d" % scale: hr}
-    results = REFERENCE.results(lr, scale, singles=True)
+    results = stored_results(REFERENCE, lr, scale, True, tf.constant(False))
     options = EvaluationOptions(shave=4, single_outputs=True)
     _, measuring = hook.build(
         features, {"hr": hr}, {scale: results}, options, Destination(take=take)

@@ -56,9 +56,11 @@ def test_y_is_not_rounded():
 
 
 @pytest.mark.parametrize("shape", [(5, 7), (5, 7, 1)])
-def test_grey_is_its_own_y(shape):
+def test_grey_is_its_own_y_in_full_range(shape):
     picture = np.arange(35, dtype=np.uint8).reshape(shape)
-    assert (metrics.y_of(picture) == picture.reshape(5, 7)).all()
+    assert (metrics.y_of(picture, full_range=True) == picture.reshape(5, 7)).all()
+    studio = 16 + 219 / 255 * picture.reshape(5, 7)
+    assert np.allclose(metrics.y_of(picture), studio, rtol=0, atol=1e-12)
 
 
 def test_rounding_takes_halves_to_even_and_clips():
@@ -78,15 +80,11 @@ def test_an_even_difference_has_a_known_value():
     assert metrics.rmse(hr, picture, channels="y") == pytest.approx(5 * 219 / 255)
 
 
-def test_grey_is_measured_on_its_own_values_however_it_is_stored():
+def test_one_channel_is_measured_as_it_is():
     hr = photo_like(19, 23, channels=1)
     picture = noisy(hr, 9)
-    as_rgb = metrics.compare(hr.repeat(3, axis=2), picture.repeat(3, axis=2), 2)
     as_one = metrics.compare(hr, picture, 2)
-    flat = metrics.compare(hr[..., 0], picture[..., 0], 2)
-    assert as_one == flat
-    for name in metrics.NAMES:
-        assert as_rgb[name] == pytest.approx(as_one[name], rel=1e-12)
+    assert as_one == metrics.compare(hr[..., 0], picture[..., 0], 2)
     assert as_one[metrics.PSNR_Y] == as_one[metrics.PSNR_RGB]
 
 
@@ -147,7 +145,6 @@ def test_the_border_does_not_count():
         (np.zeros([20, 20, 3]), np.zeros([20, 20, 3], np.uint8), 0, "uint8 pictures, not float64"),
         (np.zeros([20, 20, 3], np.uint8), np.ones([20, 20, 3], np.float32), 0, "not float32"),
         (np.zeros([20, 19, 3], np.uint8), np.zeros([20, 20, 3], np.uint8), 0, "cannot cover"),
-        (np.zeros([20, 20], np.uint8), np.zeros([20, 20, 3], np.uint8), 0, "cannot cover"),
         (np.zeros([20, 20, 4], np.uint8), np.zeros([20, 20, 4], np.uint8), 0, "1 or 3 channels"),
         (np.zeros([1, 2, 2, 3], np.uint8), np.zeros([1, 2, 2, 3], np.uint8), 0, "1 or 3 channels"),
         (np.zeros([20, 20, 3], np.uint8), np.zeros([20, 20, 3], np.uint8), -1, "at least 0"),
@@ -216,8 +213,6 @@ def test_values_do_not_depend_on_order_or_orientation(size, shave, seed, amount)
     picture = noisy(hr, amount)
     values = metrics.compare(hr, picture, shave)
     for a, b in [(hr[::-1], picture[::-1]), (np.rot90(hr), np.rot90(picture)), (picture, hr)]:
-        if b is hr and metrics.is_grey(picture) != metrics.is_grey(hr):
-            continue
         other = metrics.compare(a, b, shave)
         for name, value in values.items():
             assert other[name] == pytest.approx(value, rel=1e-9, nan_ok=True)
@@ -246,8 +241,9 @@ def graph_values():
 
         def values(hr_value, picture_value, shave):
             if shave not in built:
-                stacked = tf.stack([255 - picture, picture])
-                built[shave] = metrics.graph_compare(hr, metrics.graph_quantise(stacked), shave)
+                results = [metrics.graph_quantise(each) for each in (255 - picture, picture)]
+                # So few pixels that these small pictures have several bands.
+                built[shave] = metrics.graph_compare(hr, results, shave, band_pixels=300)
             found = session.run(built[shave], {hr: hr_value, picture: picture_value})
             return {name: values[1] for name, values in found.items()}
 
@@ -256,7 +252,7 @@ def graph_values():
 
 def assert_close(found, expected):
     for name, value in expected.items():
-        bound = 1e-5 if name == "ssim_y" else 1e-4
+        bound = 1e-5 if name == "ssim_y" else 1e-6
         assert found[name] == pytest.approx(value, rel=0, abs=bound, nan_ok=True), name
 
 

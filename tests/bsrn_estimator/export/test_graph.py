@@ -10,9 +10,9 @@ from bsrn_estimator.checkpoints import trained
 from bsrn_estimator.compat import TF2, tf
 from bsrn_estimator.export import graph
 from bsrn_estimator.inference.upscaler import Upscaler
+from bsrn_estimator.networks import tiles
 from bsrn_estimator.networks.choice import OutputChoice
 from bsrn_estimator.pictures.picture import to_uint8
-from bsrn_estimator.pictures.tiling import shape_for
 from tests.bsrn_estimator.export import support
 
 
@@ -41,24 +41,11 @@ def test_tiles_in_the_graph_are_those_of_the_upscaler(golden, height, width):
             return graph.to_uint8(hr[0])
 
         upscale(picture)  # makes the variables outside of the loops
-        tiled = graph.upscale_in_tiles(picture, 2, upscale, side=29, overlap=11)
+        tiled = tiles.upscale_in_tiles(picture, 2, upscale, side=29, overlap=11)
         with network.session() as session:
             result = session.run(tiled, {picture: lr})
     assert result.shape == (2 * height, 2 * width, 3)
     assert np.abs(result - expected.astype(int)).max() <= (1 if TF2 else 0)
-
-
-@pytest.mark.parametrize("side,overlap", [(29, 11), (25, 12), (8, 0)])
-def test_shapes_in_the_graph_are_those_of_the_upscaler(side, overlap):
-    random = np.random.RandomState(4)
-    sizes = [(1, 1), (1, 900), (900, 1), (side, side), (side, side + 1), (2040, 1356)]
-    sizes += [tuple(random.randint(1, 400, 2)) for _ in range(60)]
-    with tf.Graph().as_default(), tf.Session() as session:
-        height, width = tf.placeholder(tf.int32, []), tf.placeholder(tf.int32, [])
-        shape = graph.shape_for(height, width, side, overlap)
-        for size in sizes:
-            found = session.run(shape, dict(zip((height, width), size)))
-            assert tuple(found) == shape_for(size[0], size[1], side, overlap), size
 
 
 def _png_of_size(height, width):
