@@ -7,7 +7,7 @@ import io
 import json
 import os
 import stat
-from typing import IO, Any, BinaryIO, Iterator, Optional
+from typing import IO, Any, BinaryIO, Callable, Iterator, List, Optional
 
 from bsrn_estimator.errors import UserError
 
@@ -169,6 +169,32 @@ def read_json(path: str, missing: Optional[str] = None) -> Any:
         raise UserError("%s cannot be read: %s" % (path, error.strerror)) from None
     except (ValueError, RecursionError) as error:
         raise UserError("%s cannot be read: %s" % (path, error)) from None
+
+
+def listed_paths(text: str, flag: str, exists: Callable[[str], bool] = os.path.exists) -> List[str]:
+    """The paths of a list with commas.
+
+    A comma inside the name of something that is there belongs to the name; the longest such name
+    is taken.
+
+    Args:
+      text: the list.
+      flag: names it in the message.
+      exists: whether there is something of a name.
+
+    Raises:
+      UserError: a path is empty.
+    """
+    parts, paths = text.split(","), []
+    while parts:
+        end = len(parts)
+        while end > 1 and not exists(",".join(parts[:end])):
+            end -= 1
+        paths.append(",".join(parts[:end]))
+        parts = parts[end:]
+    if not all(paths):
+        raise UserError("--%s=%s lists an empty path; leave the comma out" % (flag, text))
+    return paths
 
 
 def make_folder(path: str, name: Optional[str] = None) -> None:

@@ -4,15 +4,17 @@ import functools
 import os
 from typing import Any, Callable, Dict, Sequence
 
-from bsrn_estimator import failures, flags, model_fn
+from bsrn_estimator import failures, files, flags, model_fn
 from bsrn_estimator.checkpoints import best, contents, restoring
 from bsrn_estimator.checkpoints import files as checkpoint_files
 from bsrn_estimator.checkpoints.config_file import Config
 from bsrn_estimator.compat import TF2
 from bsrn_estimator.config import Recipe
 from bsrn_estimator.errors import UserError
-from bsrn_estimator.evaluation.evaluator import Evaluator
+from bsrn_estimator.evaluation import tables
 from bsrn_estimator.evaluation.options import EvaluationOptions
+from bsrn_estimator.evaluation.sets import SetsEvaluator
+from bsrn_estimator.evaluation.tables import Measured
 from bsrn_estimator.export import export
 from bsrn_estimator.export.options import ExportOptions
 from bsrn_estimator.flags import FLAGS
@@ -62,26 +64,39 @@ def _train(with_evaluation: bool) -> int:
         evaluate = None
         if with_evaluation:
             evaluation = EvaluationOptions.from_flags(FLAGS)
-            evaluator = Evaluator(config.network, platform, run, evaluation)
+            evaluator = SetsEvaluator(config.network, platform, run, evaluation)
             evaluate = functools.partial(_evaluate_and_keep, evaluator, config)
         return training.train(config, platform, run, options, build, evaluate)
 
 
 def _evaluate_and_keep(
-    evaluator: Evaluator, config: Config, checkpoint: str, step: int, hooks: Sequence[Any]
+    evaluator: SetsEvaluator, config: Config, checkpoint: str, step: int, hooks: Sequence[Any]
 ) -> None:
     """Evaluates a checkpoint of a run, and keeps it if it is the best so far."""
     # A run that was killed between the two goes on with the second.
-    metrics = evaluator.recorded(checkpoint) or evaluator.evaluate(checkpoint, hooks)
-    best.keep_if_best(FLAGS.model_dir, checkpoint, metrics, config)
+    found = evaluator.evaluate(checkpoint, hooks)
+    best.keep_if_best(FLAGS.model_dir, checkpoint, found[evaluator.decisive], config)
 
 
 def _evaluate() -> int:
-    """Evaluates one checkpoint."""
-    return checkpoint_files.with_newest(FLAGS.checkpoint or FLAGS.model_dir, _evaluate_checkpoint)
+    """Evaluates one checkpoint, or several, which are compared."""
+    paths = [FLAGS.model_dir]
+    if FLAGS.checkpoint:
+        paths = files.listed_paths(FLAGS.checkpoint, "checkpoint", checkpoint_files.may_be)
+    if len(paths) > 1:
+        # A wrong one is told before the first is measured.
+        for path in paths:
+            checkpoint_files.resolve(path)
+    found = [checkpoint_files.with_newest(path, _evaluate_checkpoint) for path in paths]
+    if len(found) > 1:
+        compared = [one._replace(name=path) for path, one in zip(paths, found)]
+        print(tables.text(compared), flush=True)
+        if FLAGS["model_dir"].present:
+            tables.save(compared, os.path.join(FLAGS.model_dir, "evaluation"), "comparison")
+    return 0
 
 
-def _evaluate_checkpoint(checkpoint: str) -> int:
+def _evaluate_checkpoint(checkpoint: str) -> Measured:
     network = contents.network_of(checkpoint, flags.given())
     results = checkpoint_files.results_folder(checkpoint)
     if FLAGS.checkpoint and FLAGS["model_dir"].present:
@@ -93,9 +108,8 @@ def _evaluate_checkpoint(checkpoint: str) -> int:
     precision = platform.precision_of_pictures(bool(FLAGS.mixed_precision))
     print("network: %s, computed in %s" % (checkpoint, precision), flush=True)
     run = _run_options(results)
-    evaluator = Evaluator(network, platform, run, options, scales, precision)
-    evaluator.evaluate(checkpoint)
-    return 0
+    evaluator = SetsEvaluator(network, platform, run, options, scales, precision)
+    return Measured(checkpoint, network, evaluator.evaluate(checkpoint, again=True))
 
 
 def _predict() -> int:
@@ -127,8 +141,9 @@ def _require_records(with_evaluation: bool) -> None:
     missing = []
     if not os.path.isdir(FLAGS.data_dir):
         missing.append(("data_dir", FLAGS.data_dir, "div2k --input_dir=DIV2K"))
-    if with_evaluation and not os.path.isdir(FLAGS.eval_data_dir):
-        missing.append(("eval_data_dir", FLAGS.eval_data_dir, "bsd100 --input_dir=BSD100"))
+    for folder in EvaluationOptions.from_flags(FLAGS).folders if with_evaluation else ():
+        if not os.path.isdir(folder):
+            missing.append(("eval_data_dir", folder, "bsd100 --input_dir=BSD100"))
     if missing:
         raise UserError(
             "; ".join(

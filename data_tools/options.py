@@ -5,7 +5,7 @@ import os
 from typing import Optional, Tuple
 
 from bsrn_estimator import cores, scales
-from bsrn_estimator.data.manifest import ENCODINGS, KINDS, SPLITS
+from bsrn_estimator.data.manifest import ENCODINGS, KINDS, SPLITS, name_of_folder
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.pictures.decoding import MAX_PIXELS
 from data_tools.tiles import common_multiple, default_tile_size, least_overlap
@@ -23,6 +23,7 @@ class ConversionOptions:
       dataset: the layout of the input: one of `DATASETS`.
       input_dir: the folder to read; unused for "tfds".
       output_dir: the folder to write.
+      name: what the set is called in tables and curves; by default as `output_dir`.
       scales: scales of the LR pictures, ascending.
       split: "train", "valid" or "test": which part of the input, and the name of the shards.
       kind: "training", cut into tiles; or "evaluation", whole pictures.
@@ -41,6 +42,7 @@ class ConversionOptions:
     dataset: str
     input_dir: Optional[str] = None
     output_dir: Optional[str] = None
+    name: Optional[str] = None
     scales: Tuple[int, ...] = (2, 3, 4)
     split: Optional[str] = None
     kind: Optional[str] = None
@@ -119,6 +121,10 @@ class ConversionOptions:
             "--input_dir is needed: the folder that holds the pictures of --dataset=%s"
             % self.dataset,
         )
+        yield (
+            self.name is None or (self.name.strip() and not set(self.name) & set("/,")),
+            "--name=%s must be a plain name, without / and commas" % self.name,
+        )
 
     def _check_tile_size(self, tile_size: int) -> None:
         multiple = common_multiple(self.scales)
@@ -152,4 +158,4 @@ class ConversionOptions:
             return os.path.join("tfrecords", "div2k_" + split)
         if self.dataset == "bsd100":
             return os.path.join("tfrecords", "bsd100")
-        return os.path.join("tfrecords", os.path.basename(os.path.abspath(self.input_dir)))
+        return os.path.join("tfrecords", name_of_folder(self.input_dir))

@@ -87,16 +87,22 @@ def _take_up(folder: str, metrics: Dict[str, Any]) -> None:
     with contextlib.suppress(UserError):
         held = files.read_json(os.path.join(folder, _RECORD))
     mine = _digest(metrics)
+    kept = "%s-%s" % (folder, mine)
     if isinstance(held, dict) and _digest(held) != mine:
         other = "%s-%s" % (folder, _digest(held))
         shutil.rmtree(other, ignore_errors=True)
         os.replace(folder, other)
         print(
-            "the best checkpoint so far was chosen by another evaluation (%s), and is now in %s"
-            % (held.get("data_set", "by an earlier version"), other),
+            "the best checkpoint so far was chosen by another evaluation (%s), and is now in %s; "
+            "%s by this one (%s)"
+            % (
+                held.get("data_set", "by an earlier version"),
+                other,
+                "back to the best" if os.path.isdir(kept) else "the comparison starts afresh",
+                metrics.get("data_set", "unnamed"),
+            ),
             flush=True,
         )
-    kept = "%s-%s" % (folder, mine)
     if os.path.isdir(kept) and not os.path.exists(folder):
         os.replace(kept, folder)
 

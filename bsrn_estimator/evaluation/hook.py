@@ -38,7 +38,8 @@ def build(
 
     Returns:
       (`eval_metric_ops`: "psnr_y/x2" and so on, "bicubic_psnr_y/x2", "recursion_04_psnr_y/x2" for
-      single outputs and "psnr_y/mean", means over pictures; the hook that writes files).
+      single outputs and "psnr_y/mean", means over pictures, with the name of the set in them where
+      `destination` has one, see `Destination.tag`; the hook that writes files).
     """
     hr = labels["hr"][0]
     figures, pictures = {}, {}
@@ -50,7 +51,8 @@ def build(
     sources = {"hr": hr, "lr": {scale: features["lr_x%d" % scale][0] for scale in results}}
     destination = destination or Destination()
     hook = EvaluationHook(features["key"][0], figures, pictures, sources, options, destination)
-    return _metric_ops(figures), hook
+    ops = {destination.tag(name): op for name, op in _metric_ops(figures).items()}
+    return ops, hook
 
 
 def _figures(hr, pictures, shave: int) -> Dict[str, Dict]:
@@ -206,7 +208,8 @@ class EvaluationHook(tf.train.SessionRunHook):
         for scale, entry in content["scales"].items():
             for name in (report.UIQM, report.BICUBIC_UIQM):
                 if entry[name] is not None:
-                    summary.value.add(tag="%s/x%s" % (name, scale), simple_value=entry[name])
+                    tag = self._destination.tag("%s/x%s" % (name, scale))
+                    summary.value.add(tag=tag, simple_value=entry[name])
         writer = tf.summary.FileWriterCache.get(self._destination.summary_dir)
         writer.add_summary(summary, content["global_step"])
 

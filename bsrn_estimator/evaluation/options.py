@@ -1,8 +1,9 @@
 """The protocol of an evaluation, and where its results go."""
 
 import dataclasses
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, List, Optional
 
+from bsrn_estimator import files
 from bsrn_estimator.networks.precision import FLOAT32
 from bsrn_estimator.settings import EVALUATION, Settings, setting
 
@@ -16,7 +17,15 @@ class EvaluationOptions(Settings):
     """
 
     eval_data_dir: str = setting(
-        "tfrecords/bsd100", "evaluation records that data_tools/to_tfrecord.py wrote"
+        "tfrecords/bsd100",
+        "evaluation records that data_tools/to_tfrecord.py wrote; several sets with commas",
+    )
+    best_by: Optional[str] = setting(
+        None,
+        "the name of the set by which the best checkpoint is chosen",
+        kind=str,
+        modes=("train_and_evaluate",),
+        shown="the first of --eval_data_dir",
     )
     shave: Optional[int] = setting(
         None,
@@ -29,6 +38,15 @@ class EvaluationOptions(Settings):
     single_outputs: bool = setting(False, "evaluates each output of the network beside its result")
     save_pictures: bool = setting(False, "writes the pictures of an evaluation")
     uiqm: bool = setting(False, "adds UIQM, a measure of underwater pictures")
+
+    @property
+    def folders(self) -> List[str]:
+        """The folders of records, in the order of the user.
+
+        Raises:
+          UserError: one is empty.
+        """
+        return files.listed_paths(self.eval_data_dir, "eval_data_dir")
 
     def shave_of(self, scale: int) -> int:
         """The pixels left out on each side at `scale`."""
@@ -50,6 +68,7 @@ class Destination:
       precision: in which the network is computed, for metrics.json.
       pictures: how many the data hold, for the time left; 0 where that is not known.
       summary_pictures: how many pictures TensorBoard gets, from the first on.
+      data_set: the name of the set, which stands in the tags of its curves.
       take: called with the figures of an evaluation that was carried to its end, as
         `report.Report` gives them.
     """
@@ -59,4 +78,10 @@ class Destination:
     precision: str = FLOAT32
     pictures: int = 0
     summary_pictures: int = 2
+    data_set: str = ""
     take: Callable[[Dict[str, Any]], None] = _nothing
+
+    def tag(self, name: str) -> str:
+        """The tag of a curve, such as psnr_y/set5/x2 of "psnr_y/x2": a chart for each set."""
+        figure, rest = name.split("/", 1)
+        return "/".join([figure, self.data_set, rest] if self.data_set else [figure, rest])

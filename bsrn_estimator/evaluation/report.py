@@ -143,12 +143,13 @@ def table(content: Dict[str, Any]) -> str:
     """
     singles = any("outputs" in entry for entry in content["scales"].values())
     parts = [_title(content), _align(_y_rows(content), singles)]
-    if singles or not _shave_is_scale(content):
+    if singles or not shave_is_scale(content):
         parts += ["", "RGB channels:", _align(_rgb_rows(content), singles)]
     return "\n".join(parts + _notes(content))
 
 
-def _shave_is_scale(content: Dict[str, Any]) -> bool:
+def shave_is_scale(content: Dict[str, Any]) -> bool:
+    """Whether the border is that of the field at every scale."""
     return all(str(entry["shave"]) == scale for scale, entry in content["scales"].items())
 
 
@@ -159,7 +160,7 @@ def _title(content: Dict[str, Any]) -> str:
         content["data_set"] + ", " if content["data_set"] else "",
         content["pictures"],
         "" if content["pictures"] == 1 else "s",
-        "scale" if _shave_is_scale(content) else ", ".join(str(value) for value in shaves),
+        "scale" if shave_is_scale(content) else ", ".join(str(value) for value in shaves),
     )
 
 
@@ -197,6 +198,11 @@ def _rgb_rows(content: Dict[str, Any]) -> List[List[str]]:
 
 def _difference(a: Optional[float], b: Optional[float]) -> Optional[float]:
     return None if a is None or b is None else a - b
+
+
+def pair(entry: Optional[Dict[str, Any]], psnr: str, ssim: str) -> str:
+    """Two figures of a scale, given by their names, as text; of no entry "-"."""
+    return "-" if entry is None else _pair((entry[psnr], entry[ssim]), "")
 
 
 def _pair(values, sign: str) -> str:

@@ -82,7 +82,7 @@ def test_curves_have_every_step_once(runs):
         assert "scale" not in found
         assert "speed/patches_per_second" in found
     evaluated = curves(runs[0] / "eval_test")
-    assert {step for step in evaluated["psnr_y/x3"]} == {8, 9}
+    assert {step for step in evaluated["psnr_y/test/x3"]} == {8, 9}
     assert "bicubic_ssim_y/x4" in evaluated
 
 

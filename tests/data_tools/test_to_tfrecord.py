@@ -57,6 +57,8 @@ def test_convert_verify_and_again(tmp_path, capsys):
         (("--dataset=folder", "--input_dir=in", "--workers=two"), "workers"),
         (("--dataset=folder", "--input_dir=in", "in2"), "in2 is not a flag"),
         (("--dataset=folder", "--input_dir=/absent/in"), "/absent/in is not a folder"),
+        (("--dataset=folder", "--input_dir=in", "--name=a/b"), "--name=a/b must be a plain name"),
+        (("--dataset=folder", "--input_dir=in", "--name= "), "must be a plain name"),
         (("--verify",), "--verify needs --output_dir"),
         (("--verify", "--output_dir=/absent"), "/absent has no manifest.json"),
     ],
@@ -123,6 +125,7 @@ def many(tmp_path_factory):
     tmp_path = tmp_path_factory.mktemp("many")
     fabricate.folder(tmp_path / "in", [(60, 70)] * 60)
     options = ["--shard_bytes=20000", "--patch_size=6", "--tile_size=36", "--workers=1"]
+    options.append("--name=many")
     folders = [f"--input_dir={tmp_path / 'in'}", f"--output_dir={tmp_path / 'whole'}"]
     assert main("--dataset=folder", *folders, *options) == 0
     return tmp_path

@@ -87,7 +87,7 @@ def test_training(commands, flags, tmp_path, kills, record_property):
         assert sorted(found[tag]) == list(range(1, steps + 1))
         assert found[tag] == expected[tag], tag
     evaluated, expected = (curves(folder / "eval_test") for folder in (broken, whole))
-    assert evaluated["psnr_y/x2"] == expected["psnr_y/x2"]
+    assert evaluated["psnr_y/test/x2"] == expected["psnr_y/test/x2"]
     best = [json.loads((folder / "best" / "best.json").read_text()) for folder in (whole, broken)]
     assert best[0] == best[1]
     assert_same_weights(whole / "best", broken / "best")
@@ -104,6 +104,7 @@ def test_conversion(commands, tmp_path, kills):
         "--tile_size=36",
         "--shard_bytes=30000",
         "--workers=1",
+        "--name=set",
     ]
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     done = commands.run("to_tfrecord", *arguments, "--output_dir=%s" % whole)

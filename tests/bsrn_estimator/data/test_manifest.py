@@ -39,6 +39,14 @@ def test_manifest_round_trip(tmp_path):
     assert sorted(os.listdir(str(tmp_path))) == ["manifest.json", "train-00000-of-00001.tfrecord"]
 
 
+def test_the_name_of_a_set():
+    assert manifest(name="Set 5").name_in("tfrecords/other") == "Set 5"
+    # Those of an earlier version have none.
+    old = Manifest.from_dict({k: v for k, v in manifest().to_dict().items() if k != "name"})
+    assert old.name_in("tfrecords/set5/") == "set5"
+    assert [old.name_in(folder) for folder in ("a/Set5/HR", "/", "/HR")] == ["Set5", "div2k", "HR"]
+
+
 @pytest.mark.parametrize(
     "change, message",
     [
