@@ -154,6 +154,8 @@ def check() -> None:
         raise UserError("--initial_step says where --checkpoint stood; give --checkpoint too")
     if FLAGS.partial_checkpoint and not FLAGS.checkpoint:
         raise UserError("--partial_checkpoint says how --checkpoint is taken; give that too")
+    if FLAGS.follow and FLAGS.checkpoint:
+        raise UserError("--follow follows the run in --model_dir; leave --checkpoint out")
     if FLAGS["max_corrupt_share"].present and not FLAGS.skip_corrupt:
         raise UserError("--max_corrupt_share is for --skip_corrupt; give that too")
     if not FLAGS.use_npu:

@@ -2,7 +2,7 @@
 
 import functools
 import os
-from typing import Any, Callable, Dict, Sequence
+from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
 from bsrn_estimator import failures, files, flags, model_fn
 from bsrn_estimator.checkpoints import best, contents, restoring
@@ -11,7 +11,7 @@ from bsrn_estimator.checkpoints.config_file import Config
 from bsrn_estimator.compat import TF2
 from bsrn_estimator.config import Recipe
 from bsrn_estimator.errors import UserError
-from bsrn_estimator.evaluation import tables
+from bsrn_estimator.evaluation import following, report, sets, tables
 from bsrn_estimator.evaluation.options import EvaluationOptions
 from bsrn_estimator.evaluation.sets import SetsEvaluator
 from bsrn_estimator.evaluation.tables import Measured
@@ -20,13 +20,17 @@ from bsrn_estimator.export.options import ExportOptions
 from bsrn_estimator.flags import FLAGS
 from bsrn_estimator.inference import predict
 from bsrn_estimator.inference.options import PredictOptions
+from bsrn_estimator.interruption import Interruption, this_command
 from bsrn_estimator.networks.base import Network
 from bsrn_estimator.platforms.base import Platform
 from bsrn_estimator.platforms.choice import choose
 from bsrn_estimator.platforms.cpu import CpuPlatform
 from bsrn_estimator.platforms.options import RunOptions
 from bsrn_estimator.scales import require
+from bsrn_estimator.training import hooks as training_hooks
+from bsrn_estimator.training import last_step as run_end
 from bsrn_estimator.training import train as training
+from bsrn_estimator.training.log import RunLog
 from bsrn_estimator.training.model_folder import RunFolder
 from bsrn_estimator.training.options import TrainingOptions
 
@@ -73,13 +77,24 @@ def _evaluate_and_keep(
     evaluator: SetsEvaluator, config: Config, checkpoint: str, step: int, hooks: Sequence[Any]
 ) -> None:
     """Evaluates a checkpoint of a run, and keeps it if it is the best so far."""
-    # A run that was killed between the two goes on with the second.
+    # A run that was killed between two of these goes on with the next.
     found = evaluator.evaluate(checkpoint, hooks)
+    log = RunLog(FLAGS.model_dir)
+    for name, content in found.items():
+        weights = content["weights"]["digest"]
+        log.evaluation(
+            step, name, report.means(content), records=content["records"], weights=weights
+        )
     best.keep_if_best(FLAGS.model_dir, checkpoint, found[evaluator.decisive], config)
 
 
 def _evaluate() -> int:
-    """Evaluates one checkpoint, or several, which are compared."""
+    """Evaluates one checkpoint; or several, which are compared; or all of a run, as they come."""
+    last_step = FLAGS.train_steps if FLAGS["train_steps"].present else None
+    options = EvaluationOptions.from_flags(FLAGS)
+    sets.named(options)
+    if options.follow:
+        return _follow(last_step)
     paths = [FLAGS.model_dir]
     if FLAGS.checkpoint:
         paths = files.listed_paths(FLAGS.checkpoint, "checkpoint", checkpoint_files.may_be)
@@ -96,11 +111,35 @@ def _evaluate() -> int:
     return 0
 
 
+def _follow(last_step: Optional[int]) -> int:
+    """Evaluates every checkpoint of a run, and keeps the best; `last_step` as the user gave it."""
+    folder = FLAGS.model_dir
+    with Interruption("ending the evaluation") as interruption:
+        breaks_off = [training_hooks.EvaluationStop(interruption)]
+
+        def evaluate(checkpoint: str, step: int) -> None:
+            evaluator, _ = _evaluator(checkpoint, folder)
+            _evaluate_and_keep(evaluator, Config.load(folder), checkpoint, step, breaks_off)
+
+        def end() -> Optional[int]:
+            return last_step or run_end.load(folder)
+
+        if not following.Follower(folder, evaluate, end, interruption).follow():
+            print("stopped; the same command goes on: %s" % this_command(), flush=True)
+    return interruption.exit_status()
+
+
 def _evaluate_checkpoint(checkpoint: str) -> Measured:
-    network = contents.network_of(checkpoint, flags.given())
     results = checkpoint_files.results_folder(checkpoint)
     if FLAGS.checkpoint and FLAGS["model_dir"].present:
         results = FLAGS.model_dir
+    evaluator, network = _evaluator(checkpoint, results)
+    return Measured(checkpoint, network, evaluator.evaluate(checkpoint, again=True))
+
+
+def _evaluator(checkpoint: str, results: str) -> Tuple[SetsEvaluator, Network]:
+    """What evaluates a checkpoint as the flags say, and its network; `results` is a folder."""
+    network = contents.network_of(checkpoint, flags.given())
     scales = flags.chosen_scales() or network.scales
     require(scales, network.scales, "the network of %s" % checkpoint)
     options = EvaluationOptions.from_flags(FLAGS)
@@ -108,8 +147,7 @@ def _evaluate_checkpoint(checkpoint: str) -> Measured:
     precision = platform.precision_of_pictures(bool(FLAGS.mixed_precision))
     print("network: %s, computed in %s" % (checkpoint, precision), flush=True)
     run = _run_options(results)
-    evaluator = SetsEvaluator(network, platform, run, options, scales, precision)
-    return Measured(checkpoint, network, evaluator.evaluate(checkpoint, again=True))
+    return SetsEvaluator(network, platform, run, options, scales, precision), network
 
 
 def _predict() -> int:

@@ -48,7 +48,7 @@ def keep_if_best(model_dir: str, checkpoint: str, metrics: Dict[str, Any], confi
       config: the hyper-parameters.
 
     Returns:
-      Whether the checkpoint was kept.
+      Whether the checkpoint was kept; it is not where another process removes it meanwhile.
     """
     folder = os.path.join(model_dir, FOLDER)
     former = folder + ".former"
@@ -65,8 +65,13 @@ def keep_if_best(model_dir: str, checkpoint: str, metrics: Dict[str, Any], confi
     aside = files.aside(folder)
     shutil.rmtree(aside, ignore_errors=True)
     os.makedirs(aside)
-    for path in glob.glob(glob.escape(checkpoint) + ".*"):
-        shutil.copy(path, aside)
+    with contextlib.suppress(FileNotFoundError):
+        for path in glob.glob(glob.escape(checkpoint) + ".*"):
+            shutil.copy(path, aside)
+    if not checkpoint_files.exists(checkpoint):
+        # Rotation removes the index first: what is there afterwards was there all the time.
+        shutil.rmtree(aside, ignore_errors=True)
+        return False
     name = os.path.basename(checkpoint)
     checkpoint_files.write_state(aside, name, [name])
     config.save(aside)

@@ -54,11 +54,6 @@ class Evaluator:
         self._subject = Subject.of(self._manifest, options, self._scales, every, precision)
         self._cabinet = Cabinet(run.model_dir, self._subject)
 
-    @property
-    def data_set(self) -> str:
-        """The name of the set."""
-        return self._subject.data_set
-
     def filed(self, checkpoint: str) -> Filed:
         """All that was measured of a checkpoint, of other sets and protocols too."""
         step, _, weights, foreign = self._filed_under(checkpoint)

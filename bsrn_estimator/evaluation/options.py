@@ -24,7 +24,6 @@ class EvaluationOptions(Settings):
         None,
         "the name of the set by which the best checkpoint is chosen",
         kind=str,
-        modes=("train_and_evaluate",),
         shown="the first of --eval_data_dir",
     )
     shave: Optional[int] = setting(
@@ -34,6 +33,12 @@ class EvaluationOptions(Settings):
         least=0,
         modes=EVALUATION + ("predict",),
         shown="the scale",
+    )
+    follow: bool = setting(
+        False,
+        "evaluates every new checkpoint of the run in --model_dir that trains elsewhere, until "
+        "--train_steps, or else the last step that the run itself has written down",
+        modes=("evaluate",),
     )
     single_outputs: bool = setting(False, "evaluates each output of the network beside its result")
     save_pictures: bool = setting(False, "writes the pictures of an evaluation")

@@ -134,6 +134,19 @@ def load(path: str) -> Dict[str, Any]:
     return content
 
 
+def means(content: Dict[str, Any]) -> Dict[str, Optional[float]]:
+    """All means of a metrics.json, named as their curves: psnr_y/x2, t4_psnr_y/x2 of an output."""
+    found = {}
+    for scale, entry in content["scales"].items():
+        blocks = {"": entry}
+        blocks.update((output + "_", block) for output, block in entry.get("outputs", {}).items())
+        for prefix, block in blocks.items():
+            for name, value in block.items():
+                if name != "shave" and not isinstance(value, dict):
+                    found["%s%s/x%s" % (prefix, name, scale)] = value
+    return found
+
+
 def table(content: Dict[str, Any]) -> str:
     """The figures of a metrics.json for the terminal.
 

@@ -3,6 +3,7 @@
 from typing import Any, Dict, List, Optional, Sequence
 
 from bsrn_estimator.compat import tf
+from bsrn_estimator.data.manifest import Manifest
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.evaluation import tables
 from bsrn_estimator.evaluation.evaluator import Evaluator
@@ -42,24 +43,13 @@ class SetsEvaluator:
         precision: str = FLOAT32,
     ) -> None:
         self._network = network
+        folders = named(options)
+        self.decisive = options.best_by or next(iter(folders))
         self._evaluators: Dict[str, Evaluator] = {}
-        folders: Dict[str, str] = {}
-        for folder in options.folders:
+        for name, folder in folders.items():
             alone = options.replace(eval_data_dir=folder)
             one = Evaluator(network, platform, run, alone, scales, precision)
-            if one.data_set in folders:
-                raise UserError(
-                    "--eval_data_dir has two sets called %s, %s and %s; leave one out, or convert "
-                    "it again with a --name of its own"
-                    % (one.data_set, folders[one.data_set], folder)
-                )
-            self._evaluators[one.data_set], folders[one.data_set] = one, folder
-        self.decisive = options.best_by or next(iter(folders))
-        if self.decisive not in folders:
-            raise UserError(
-                "--best_by=%s is none of the sets of --eval_data_dir, which are called %s"
-                % (self.decisive, ", ".join(folders))
-            )
+            self._evaluators[name] = one
 
     def evaluate(
         self,
@@ -111,6 +101,30 @@ class SetsEvaluator:
         """Where a set stands in the table: in the order of the user, then those of before."""
         names = list(self._evaluators)
         return names.index(name) if name in names else len(names)
+
+
+def named(options: EvaluationOptions) -> Dict[str, str]:
+    """The folders of the sets by the names of these, in the order of the user.
+
+    Raises:
+      UserError: one is no folder of records, two have one name, or the set that is to decide is not
+        among them.
+    """
+    folders: Dict[str, str] = {}
+    for folder in options.folders:
+        name = Manifest.load_alone(folder).name_in(folder)
+        if name in folders:
+            raise UserError(
+                "--eval_data_dir has two sets called %s, %s and %s; leave one out, or convert "
+                "it again with a --name of its own" % (name, folders[name], folder)
+            )
+        folders[name] = folder
+    if options.best_by and options.best_by not in folders:
+        raise UserError(
+            "--best_by=%s is none of the sets of --eval_data_dir, which are called %s"
+            % (options.best_by, ", ".join(folders))
+        )
+    return folders
 
 
 def _label(found: Dict[str, Dict[str, Any]]) -> str:
