@@ -38,7 +38,8 @@ class Follower:
         self._last_step, self._interruption = last_step, interruption
         self._seconds = seconds
         self._seen: Set[Tuple[str, int]] = set()
-        self._named: Set[Tuple[str, int]] = set()
+        self._warned: Set[Tuple[str, int]] = set()
+        self._said_waiting = False
         self._step = -1
 
     def follow(self) -> bool:
@@ -77,9 +78,9 @@ class Follower:
         fault = stamp and checkpoint_files.damage(checkpoint)
         if stamp and fault:
             # It may be on its way to the disk: looked at again.
-            if stamp not in self._named and _stamp(checkpoint) == stamp:
+            if stamp not in self._warned and _stamp(checkpoint) == stamp:
                 print("warning: %s: %s" % (checkpoint, fault), file=sys.stderr, flush=True)
-                self._named.add(stamp)
+                self._warned.add(stamp)
             self._wait()
             return
         try:
@@ -96,8 +97,8 @@ class Follower:
             print("%s is gone, the run keeps the newest ones alone" % checkpoint, flush=True)
 
     def _wait(self) -> None:
-        if not self._named and self._step < 0 and not self._seen:
-            self._named.add((self._model_dir, 0))
+        if not (self._said_waiting or self._seen or self._warned):
+            self._said_waiting = True
             print("waiting for the first checkpoint in %s" % self._model_dir, flush=True)
         end = time.monotonic() + self._seconds
         while time.monotonic() < end:
