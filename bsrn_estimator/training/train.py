@@ -171,7 +171,8 @@ class _Attempt:
 
     def _texts(self) -> Dict[str, str]:
         """Recipe, network and data, for TensorBoard, in its Markdown."""
-        data = dict(self.reading.identity(), data_dir=self.reading.data_dir)
+        reading = self.reading
+        data = dict(reading.identity(), name=reading.data_set, data_dir=reading.data_dir)
         del data["shards"]
         return {"config": _listed(self._config.to_dict()), "data": _listed(data)}
 

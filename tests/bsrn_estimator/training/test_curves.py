@@ -81,6 +81,7 @@ def test_a_point_has_the_mean_of_its_steps_and_runs_say_what_they_are(data, tmp_
         if value.metadata.plugin_data.plugin_name == "text"
     }
     assert "- conv_features: 3\n" in texts["config"] and "- dataset: tiny\n" in texts["data"]
+    assert "- name: records\n" in texts["data"]
 
 
 def test_rates_leave_evaluations_out(tmp_path, monkeypatch):
