@@ -91,9 +91,7 @@ def _evaluate_and_keep(
 def _evaluate() -> int:
     """Evaluates one checkpoint; or several, which are compared; or all of a run, as they come."""
     last_step = FLAGS.train_steps if FLAGS["train_steps"].present else None
-    options = EvaluationOptions.from_flags(FLAGS)
-    sets.named(options)
-    if options.follow:
+    if EvaluationOptions.from_flags(FLAGS).follow:
         return _follow(last_step)
     paths = [FLAGS.model_dir]
     if FLAGS.checkpoint:
@@ -114,6 +112,8 @@ def _evaluate() -> int:
 def _follow(last_step: Optional[int]) -> int:
     """Evaluates every checkpoint of a run, and keeps the best; `last_step` as the user gave it."""
     folder = FLAGS.model_dir
+    # What is wrong with the records is told before the first checkpoint comes.
+    sets.named(EvaluationOptions.from_flags(FLAGS))
     with Interruption("ending the evaluation") as interruption:
         breaks_off = [training_hooks.EvaluationStop(interruption)]
 

@@ -23,7 +23,6 @@ class ConversionOptions:
       dataset: the layout of the input: one of `DATASETS`.
       input_dir: the folder to read; unused for "tfds".
       output_dir: the folder to write.
-      name: what the set is called in tables and curves; by default as `output_dir`.
       scales: scales of the LR pictures, ascending.
       split: "train", "valid" or "test": which part of the input, and the name of the shards.
       kind: "training", cut into tiles; or "evaluation", whole pictures.
@@ -37,12 +36,12 @@ class ConversionOptions:
       overwrite: convert again where finished output is.
       follow_links: follow symbolic links out of the input folder.
       tfds_data_dir: where tensorflow-datasets keeps its data; None is its own default.
+      name: what the set is called in tables and curves; by default as `output_dir`.
     """
 
     dataset: str
     input_dir: Optional[str] = None
     output_dir: Optional[str] = None
-    name: Optional[str] = None
     scales: Tuple[int, ...] = (2, 3, 4)
     split: Optional[str] = None
     kind: Optional[str] = None
@@ -56,6 +55,7 @@ class ConversionOptions:
     overwrite: bool = False
     follow_links: bool = False
     tfds_data_dir: Optional[str] = None
+    name: Optional[str] = None
 
     @property
     def training(self) -> bool:

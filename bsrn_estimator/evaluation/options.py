@@ -87,6 +87,14 @@ class Destination:
     take: Callable[[Dict[str, Any]], None] = _nothing
 
     def tag(self, name: str) -> str:
-        """The tag of a curve, such as psnr_y/set5/x2 of "psnr_y/x2": a chart for each set."""
-        figure, rest = name.split("/", 1)
-        return "/".join([figure, self.data_set, rest] if self.data_set else [figure, rest])
+        """See `curve_tag`."""
+        return curve_tag(name, self.data_set)
+
+
+def curve_tag(name: str, data_set: str) -> str:
+    """The tag of a curve of a set, such as psnr_y/set5/x2 of "psnr_y/x2".
+
+    So TensorBoard has a chart for each set, at the height of that set; runs lie over one another.
+    """
+    figure, rest = name.split("/", 1)
+    return "/".join([figure, data_set, rest] if data_set else [figure, rest])

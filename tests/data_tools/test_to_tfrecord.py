@@ -91,7 +91,7 @@ def start(root, tmp_path, out, workers, folder="in"):
     """The command as a process, run as a script from the root of the project."""
     command = [sys.executable, os.path.join("data_tools", "to_tfrecord.py"), "--dataset=folder"]
     command += [f"--input_dir={tmp_path / folder}", f"--output_dir={tmp_path / out}"]
-    command += ["--shard_bytes=20000", "--patch_size=6", "--tile_size=36"]
+    command += ["--shard_bytes=20000", "--patch_size=6", "--tile_size=36", "--name=many"]
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     return subprocess.Popen(
         command + ["--workers=%d" % workers],
