@@ -7,7 +7,7 @@ import io
 import json
 import os
 import stat
-from typing import IO, Any, BinaryIO, Iterator, Optional
+from typing import IO, Any, BinaryIO, Callable, Iterator, List, Optional
 
 from bsrn_estimator.errors import UserError
 
@@ -58,8 +58,8 @@ def hold_aside(path: str, wait: bool = True) -> BinaryIO:
         try:
             state = os.fstat(number)
             if stat.S_ISREG(state.st_mode) and state.st_nlink < 2:
-                _lock(number, wait)
-                if _is_at(state, beside):
+                lock(number, wait)
+                if is_at(state, beside):
                     os.ftruncate(number, 0)
                     return os.fdopen(number, "r+b")
                 # Else who held it has meanwhile given it its final name, or removed it.
@@ -71,7 +71,12 @@ def hold_aside(path: str, wait: bool = True) -> BinaryIO:
         os.close(number)
 
 
-def _lock(number: int, wait: bool) -> None:
+def lock(number: int, wait: bool = True) -> None:
+    """Holds an open file against other processes until it is closed, where its system has locks.
+
+    Raises:
+      Busy: another process holds it, and `wait` is false.
+    """
     try:
         fcntl.flock(number, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except OSError as error:
@@ -81,7 +86,7 @@ def _lock(number: int, wait: bool) -> None:
             raise  # a file system without locks is written as before
 
 
-def _is_at(state: os.stat_result, path: str) -> bool:
+def is_at(state: os.stat_result, path: str) -> bool:
     """Whether the open file of this state is still the one that `path` names."""
     try:
         named = os.lstat(path)
@@ -169,6 +174,32 @@ def read_json(path: str, missing: Optional[str] = None) -> Any:
         raise UserError("%s cannot be read: %s" % (path, error.strerror)) from None
     except (ValueError, RecursionError) as error:
         raise UserError("%s cannot be read: %s" % (path, error)) from None
+
+
+def listed_paths(text: str, flag: str, exists: Callable[[str], bool] = os.path.exists) -> List[str]:
+    """The paths of a list with commas.
+
+    A comma inside the name of something that is there belongs to the name; the longest such name
+    is taken.
+
+    Args:
+      text: the list.
+      flag: names it in the message.
+      exists: whether there is something of a name.
+
+    Raises:
+      UserError: a path is empty.
+    """
+    parts, paths = text.split(","), []
+    while parts:
+        end = len(parts)
+        while end > 1 and not exists(",".join(parts[:end])):
+            end -= 1
+        paths.append(",".join(parts[:end]))
+        parts = parts[end:]
+    if not all(paths):
+        raise UserError("--%s=%s lists an empty path; leave the comma out" % (flag, text))
+    return paths
 
 
 def make_folder(path: str, name: Optional[str] = None) -> None:

@@ -46,8 +46,8 @@ class MainOptions(Settings):
     checkpoint: Optional[str] = setting(
         None,
         "evaluate, predict, export: the checkpoint to use; pretrained for the network that comes "
-        "with the project; train: first weights of a new run. A checkpoint of the reference "
-        "implementation will do",
+        "with the project; evaluate compares several, with commas; train: first weights of a new "
+        "run. A checkpoint of the reference implementation will do",
         kind=str,
         shown="the newest in --model_dir",
     )
@@ -155,6 +155,8 @@ def check() -> None:
         raise UserError("--initial_step says where --checkpoint stood; give --checkpoint too")
     if FLAGS.partial_checkpoint and not FLAGS.checkpoint:
         raise UserError("--partial_checkpoint says how --checkpoint is taken; give that too")
+    if FLAGS.follow and FLAGS.checkpoint:
+        raise UserError("--follow follows the run in --model_dir; leave --checkpoint out")
     if FLAGS["max_corrupt_share"].present and not FLAGS.skip_corrupt:
         raise UserError("--max_corrupt_share is for --skip_corrupt; give that too")
     if not FLAGS.use_npu:

@@ -14,6 +14,9 @@ class Interrupted(Exception):
 class Interruption:
     """Catches SIGINT and SIGTERM while it is entered, in the main thread.
 
+    Args:
+      doing: what follows a signal, in words.
+
     Attributes:
       received: the signal that asked to stop, or None.
 
@@ -24,7 +27,8 @@ class Interruption:
 
     _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
-    def __init__(self) -> None:
+    def __init__(self, doing: str = "saving a checkpoint") -> None:
+        self._doing = doing
         self.received: Optional[int] = None
         self._previous = {}
 
@@ -43,7 +47,7 @@ class Interruption:
         if self.received is None:
             name = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
             # Not sys.stderr, which the signal may have found in the middle of a line.
-            os.write(2, b"\n%s: saving a checkpoint; Ctrl-C ends at once\n" % name.encode())
+            os.write(2, ("\n%s: %s; Ctrl-C ends at once\n" % (name, self._doing)).encode())
             self.received = number
 
     def exit_status(self, preemption_exit_zero: bool = False) -> int:

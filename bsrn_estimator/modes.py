@@ -2,29 +2,35 @@
 
 import functools
 import os
-from typing import Any, Callable, Dict, Sequence
+from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
-from bsrn_estimator import failures, flags, model_fn
+from bsrn_estimator import failures, files, flags, model_fn
 from bsrn_estimator.checkpoints import best, contents, restoring
 from bsrn_estimator.checkpoints import files as checkpoint_files
 from bsrn_estimator.checkpoints.config_file import Config
 from bsrn_estimator.compat import TF2
 from bsrn_estimator.config import Recipe
 from bsrn_estimator.errors import UserError
-from bsrn_estimator.evaluation.evaluator import Evaluator
+from bsrn_estimator.evaluation import following, report, sets, tables
 from bsrn_estimator.evaluation.options import EvaluationOptions
+from bsrn_estimator.evaluation.sets import SetsEvaluator
+from bsrn_estimator.evaluation.tables import Measured
 from bsrn_estimator.export import export
 from bsrn_estimator.export.options import ExportOptions
 from bsrn_estimator.flags import FLAGS
 from bsrn_estimator.inference import predict
 from bsrn_estimator.inference.options import PredictOptions
+from bsrn_estimator.interruption import Interruption, this_command
 from bsrn_estimator.networks.base import Network
 from bsrn_estimator.platforms.base import Platform
 from bsrn_estimator.platforms.choice import choose
 from bsrn_estimator.platforms.cpu import CpuPlatform
 from bsrn_estimator.platforms.options import RunOptions
 from bsrn_estimator.scales import require
+from bsrn_estimator.training import hooks as training_hooks
+from bsrn_estimator.training import last_step as run_end
 from bsrn_estimator.training import train as training
+from bsrn_estimator.training.log import RunLog
 from bsrn_estimator.training.model_folder import RunFolder
 from bsrn_estimator.training.options import TrainingOptions
 
@@ -62,30 +68,78 @@ def _train(with_evaluation: bool) -> int:
         evaluate = None
         if with_evaluation:
             evaluation = EvaluationOptions.from_flags(FLAGS)
-            evaluator = Evaluator(config.network, platform, run, evaluation)
+            evaluator = SetsEvaluator(config.network, platform, run, evaluation)
             evaluate = functools.partial(_evaluate_and_keep, evaluator, config)
         return training.train(config, platform, run, options, build, evaluate)
 
 
 def _evaluate_and_keep(
-    evaluator: Evaluator, config: Config, checkpoint: str, step: int, hooks: Sequence[Any]
+    evaluator: SetsEvaluator, config: Config, checkpoint: str, step: int, hooks: Sequence[Any]
 ) -> None:
     """Evaluates a checkpoint of a run, and keeps it if it is the best so far."""
-    # A run that was killed between the two goes on with the second.
-    metrics = evaluator.recorded(checkpoint) or evaluator.evaluate(checkpoint, hooks)
-    best.keep_if_best(FLAGS.model_dir, checkpoint, metrics, config)
+    # A run that was killed between two of these goes on with the next.
+    found = evaluator.evaluate(checkpoint, hooks)
+    log = RunLog(FLAGS.model_dir)
+    for name, content in found.items():
+        weights = content["weights"]["digest"]
+        log.evaluation(
+            step, name, report.means(content), records=content["records"], weights=weights
+        )
+    best.keep_if_best(FLAGS.model_dir, checkpoint, found[evaluator.decisive], config)
 
 
 def _evaluate() -> int:
-    """Evaluates one checkpoint."""
-    return checkpoint_files.with_newest(FLAGS.checkpoint or FLAGS.model_dir, _evaluate_checkpoint)
+    """Evaluates one checkpoint; or several, which are compared; or all of a run, as they come."""
+    last_step = FLAGS.train_steps if FLAGS["train_steps"].present else None
+    if EvaluationOptions.from_flags(FLAGS).follow:
+        return _follow(last_step)
+    paths = [FLAGS.model_dir]
+    if FLAGS.checkpoint:
+        paths = files.listed_paths(FLAGS.checkpoint, "checkpoint", checkpoint_files.may_be)
+    if len(paths) > 1:
+        # A wrong one is told before the first is measured.
+        for path in paths:
+            checkpoint_files.resolve(path)
+    found = [checkpoint_files.with_newest(path, _evaluate_checkpoint) for path in paths]
+    if len(found) > 1:
+        compared = [one._replace(name=path) for path, one in zip(paths, found)]
+        print(tables.text(compared), flush=True)
+        if FLAGS["model_dir"].present:
+            tables.save(compared, os.path.join(FLAGS.model_dir, "evaluation"), "comparison")
+    return 0
 
 
-def _evaluate_checkpoint(checkpoint: str) -> int:
-    network = contents.network_of(checkpoint, flags.given())
+def _follow(last_step: Optional[int]) -> int:
+    """Evaluates every checkpoint of a run, and keeps the best; `last_step` as the user gave it."""
+    folder = FLAGS.model_dir
+    # What is wrong with the records is told before the first checkpoint comes.
+    sets.named(EvaluationOptions.from_flags(FLAGS))
+    with Interruption("ending the evaluation") as interruption:
+        breaks_off = [training_hooks.EvaluationStop(interruption)]
+
+        def evaluate(checkpoint: str, step: int) -> None:
+            evaluator, _ = _evaluator(checkpoint, folder)
+            _evaluate_and_keep(evaluator, Config.load(folder), checkpoint, step, breaks_off)
+
+        def end() -> Optional[int]:
+            return last_step or run_end.load(folder)
+
+        if not following.Follower(folder, evaluate, end, interruption).follow():
+            print("stopped; the same command goes on: %s" % this_command(), flush=True)
+    return interruption.exit_status()
+
+
+def _evaluate_checkpoint(checkpoint: str) -> Measured:
     results = checkpoint_files.results_folder(checkpoint)
     if FLAGS.checkpoint and FLAGS["model_dir"].present:
         results = FLAGS.model_dir
+    evaluator, network = _evaluator(checkpoint, results)
+    return Measured(checkpoint, network, evaluator.evaluate(checkpoint, again=True))
+
+
+def _evaluator(checkpoint: str, results: str) -> Tuple[SetsEvaluator, Network]:
+    """What evaluates a checkpoint as the flags say, and its network; `results` is a folder."""
+    network = contents.network_of(checkpoint, flags.given())
     scales = flags.chosen_scales() or network.scales
     require(scales, network.scales, "the network of %s" % checkpoint)
     options = EvaluationOptions.from_flags(FLAGS)
@@ -93,9 +147,7 @@ def _evaluate_checkpoint(checkpoint: str) -> int:
     precision = platform.precision_of_pictures(bool(FLAGS.mixed_precision))
     print("network: %s, computed in %s" % (checkpoint, precision), flush=True)
     run = _run_options(results)
-    evaluator = Evaluator(network, platform, run, options, scales, precision)
-    evaluator.evaluate(checkpoint)
-    return 0
+    return SetsEvaluator(network, platform, run, options, scales, precision), network
 
 
 def _predict() -> int:
@@ -127,8 +179,9 @@ def _require_records(with_evaluation: bool) -> None:
     missing = []
     if not os.path.isdir(FLAGS.data_dir):
         missing.append(("data_dir", FLAGS.data_dir, "div2k --input_dir=DIV2K"))
-    if with_evaluation and not os.path.isdir(FLAGS.eval_data_dir):
-        missing.append(("eval_data_dir", FLAGS.eval_data_dir, "bsd100 --input_dir=BSD100"))
+    for folder in EvaluationOptions.from_flags(FLAGS).folders if with_evaluation else ():
+        if not os.path.isdir(folder):
+            missing.append(("eval_data_dir", folder, "bsd100 --input_dir=BSD100"))
     if missing:
         raise UserError(
             "; ".join(

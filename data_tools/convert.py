@@ -10,7 +10,7 @@ import time
 from typing import Generator, Iterator, List, Optional, Tuple
 
 from bsrn_estimator.data.manifest import FILE_NAME as MANIFEST_NAME
-from bsrn_estimator.data.manifest import FORMAT_VERSION, Manifest
+from bsrn_estimator.data.manifest import FORMAT_VERSION, Manifest, name_of_folder
 from bsrn_estimator.errors import UserError, printable
 from bsrn_estimator.progress import duration, progress
 from data_tools import output as output_module
@@ -133,8 +133,9 @@ def _existing(options: ConversionOptions) -> Optional[Manifest]:
             )
         return None
     manifest = Manifest.load(folder)
-    for name in _SETTINGS:
-        there, asked = getattr(manifest, name), getattr(options, name)
+    named = dataclasses.replace(manifest, name=manifest.name_in(folder))
+    for name in _SETTINGS + (("name",) if options.name else ()):
+        there, asked = getattr(named, name), getattr(options, name)
         if there != asked:
             raise UserError(
                 "%s holds data converted with --%s=%s, not %s; name another --output_dir, or give "
@@ -215,6 +216,7 @@ def _manifest(
         shards=(),
         patch_size=options.patch_size,
         degrade=options.degrade,
+        name=options.name or name_of_folder(options.output_dir),
     )
 
 

@@ -5,7 +5,7 @@ import os
 from typing import Optional, Tuple
 
 from bsrn_estimator import cores, scales
-from bsrn_estimator.data.manifest import ENCODINGS, KINDS, SPLITS
+from bsrn_estimator.data.manifest import ENCODINGS, KINDS, SPLITS, name_of_folder
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.pictures.decoding import MAX_PIXELS
 from data_tools import degradations
@@ -38,6 +38,7 @@ class ConversionOptions:
       overwrite: convert again where finished output is.
       follow_links: follow symbolic links out of the input folder.
       tfds_data_dir: where tensorflow-datasets keeps its data; None is its own default.
+      name: what the set is called in tables and curves; by default as `output_dir`.
     """
 
     dataset: str
@@ -57,6 +58,7 @@ class ConversionOptions:
     overwrite: bool = False
     follow_links: bool = False
     tfds_data_dir: Optional[str] = None
+    name: Optional[str] = None
 
     @property
     def training(self) -> bool:
@@ -123,6 +125,10 @@ class ConversionOptions:
             "--input_dir is needed: the folder that holds the pictures of --dataset=%s"
             % self.dataset,
         )
+        yield (
+            self.name is None or (self.name.strip() and not set(self.name) & set("/,")),
+            "--name=%s must be a plain name, without / and commas" % self.name,
+        )
 
     def _check_tile_size(self, tile_size: int) -> None:
         multiple = common_multiple(self.scales)
@@ -156,4 +162,4 @@ class ConversionOptions:
             return os.path.join("tfrecords", "div2k_" + split)
         if self.dataset == "bsd100":
             return os.path.join("tfrecords", "bsd100")
-        return os.path.join("tfrecords", os.path.basename(os.path.abspath(self.input_dir)))
+        return os.path.join("tfrecords", name_of_folder(self.input_dir))

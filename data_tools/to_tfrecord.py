@@ -38,6 +38,12 @@ _FLAGS = (
     ),
     (
         _STRING,
+        "name",
+        None,
+        "What the set is called in tables and curves. Default: as the output folder.",
+    ),
+    (
+        _STRING,
         "scales",
         "2,3,4",
         "Scales of the LR pictures, of %s." % scales.NAMES,

@@ -44,12 +44,25 @@ def speeds(model_dir: str) -> Dict[str, List[float]]:
 
 
 def newest_metrics(model_dir: str) -> Optional[Dict]:
-    """The metrics.json of the highest step, of several sets the last; None without one."""
+    """The metrics.json of the highest step; None without one.
+
+    Of several sets it is that by which the best checkpoint is chosen, else the last.
+    """
+    best = os.path.join(model_dir, "best", "best.json")
+    record = files.read_json(best) if os.path.exists(best) else None
+    decisive = record.get("data_set") if isinstance(record, dict) else None
     pattern = os.path.join(glob.escape(model_dir), "evaluation", "step-*", "*", "metrics.json")
     evaluations = []
     for path in glob.glob(pattern):
         evaluations.append((files.read_json(path), os.path.getmtime(path)))
-    order = sorted(evaluations, key=lambda found: (found[0]["global_step"] or 0, found[1]))
+    order = sorted(
+        evaluations,
+        key=lambda found: (
+            found[0]["global_step"] or 0,
+            found[0].get("data_set") == decisive,
+            found[1],
+        ),
+    )
     return order[-1][0] if order else None
 
 

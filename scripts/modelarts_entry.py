@@ -111,10 +111,12 @@ def bring_in(url: str, folder: str) -> str:
 
 
 def find_records(folder: str) -> Tuple[str, Optional[str]]:
-    """The folders of training and of evaluation records below `folder`; the latter may be absent.
+    """The folders of training and of evaluation records below `folder`.
+
+    Those of evaluation, as `--eval_data_dir` takes several sets, may be absent.
 
     Raises:
-      UserError: there are no training records, or several of a kind.
+      UserError: there are no training records, or several folders of them.
     """
     kinds: Dict[str, List[str]] = {"training": [], "evaluation": []}
     pattern = os.path.join(glob.escape(folder), "**", "manifest.json")
@@ -123,17 +125,16 @@ def find_records(folder: str) -> Tuple[str, Optional[str]]:
         kind = values.get("kind") if isinstance(values, dict) else None
         if kind in kinds:
             kinds[kind].append(os.path.dirname(path))
-    for kind, found in kinds.items():
-        if len(found) > 1:
-            raise UserError(
-                "--data_url holds several folders of %s records (%s); give --%s, or keep one"
-                % (kind, ", ".join(found), "data_dir" if kind == "training" else "eval_data_dir")
-            )
+    if len(kinds["training"]) > 1:
+        raise UserError(
+            "--data_url holds several folders of training records (%s); give --data_dir, or keep "
+            "one" % ", ".join(kinds["training"])
+        )
     if not kinds["training"]:
         raise UserError(
             "--data_url holds no training records; data_tools/to_tfrecord.py writes them"
         )
-    return kinds["training"][0], (kinds["evaluation"] or [None])[0]
+    return kinds["training"][0], ",".join(kinds["evaluation"]) or None
 
 
 def command(model_dir: str, records: Tuple[str, Optional[str]], further: List[str]) -> List[str]:

@@ -5,11 +5,12 @@
 #                            [any flag of python -m bsrn_estimator.main]
 #
 # Takes the newest checkpoint where --checkpoint names none. Needs no accelerator, and can run beside
-# a training that writes to the same folder.
+# a training that writes to the same folder; --follow evaluates each of its checkpoints as it comes.
 #
 # Examples:
 #   scripts/validate.sh --model_dir=runs/npu8 --eval_data_dir=tfrecords/bsd100
 #   scripts/validate.sh --model_dir=runs/x4 --checkpoint=runs/x4/best --save_pictures
+#   scripts/validate.sh --model_dir=runs/npu8 --follow --eval_data_dir=tfrecords/set5,tfrecords/bsd100
 #
 # PYTHON names the interpreter; by default .venv/bin/python where `make setup` made it, or python3.
 set -euo pipefail

@@ -48,7 +48,7 @@ def keep_if_best(model_dir: str, checkpoint: str, metrics: Dict[str, Any], confi
       config: the hyper-parameters.
 
     Returns:
-      Whether the checkpoint was kept.
+      Whether the checkpoint was kept; it is not where another process removes it meanwhile.
     """
     folder = os.path.join(model_dir, FOLDER)
     former = folder + ".former"
@@ -65,8 +65,13 @@ def keep_if_best(model_dir: str, checkpoint: str, metrics: Dict[str, Any], confi
     aside = files.aside(folder)
     shutil.rmtree(aside, ignore_errors=True)
     os.makedirs(aside)
-    for path in glob.glob(glob.escape(checkpoint) + ".*"):
-        shutil.copy(path, aside)
+    with contextlib.suppress(FileNotFoundError):
+        for path in glob.glob(glob.escape(checkpoint) + ".*"):
+            shutil.copy(path, aside)
+    if not checkpoint_files.exists(checkpoint):
+        # Rotation removes the index first: what is there afterwards was there all the time.
+        shutil.rmtree(aside, ignore_errors=True)
+        return False
     name = os.path.basename(checkpoint)
     checkpoint_files.write_state(aside, name, [name])
     config.save(aside)
@@ -87,16 +92,22 @@ def _take_up(folder: str, metrics: Dict[str, Any]) -> None:
     with contextlib.suppress(UserError):
         held = files.read_json(os.path.join(folder, _RECORD))
     mine = _digest(metrics)
+    kept = "%s-%s" % (folder, mine)
     if isinstance(held, dict) and _digest(held) != mine:
         other = "%s-%s" % (folder, _digest(held))
         shutil.rmtree(other, ignore_errors=True)
         os.replace(folder, other)
         print(
-            "the best checkpoint so far was chosen by another evaluation (%s), and is now in %s"
-            % (held.get("data_set", "by an earlier version"), other),
+            "the best checkpoint so far was chosen by another evaluation (%s), and is now in %s; "
+            "%s by this one (%s)"
+            % (
+                held.get("data_set", "by an earlier version"),
+                other,
+                "back to the best" if os.path.isdir(kept) else "the comparison starts afresh",
+                metrics.get("data_set", "unnamed"),
+            ),
             flush=True,
         )
-    kept = "%s-%s" % (folder, mine)
     if os.path.isdir(kept) and not os.path.exists(folder):
         os.replace(kept, folder)
 

@@ -130,6 +130,11 @@ def exists(prefix: str) -> bool:
     return os.path.exists(prefix + ".index")
 
 
+def may_be(path: str) -> bool:
+    """Whether `resolve` might take `path`, by its name alone."""
+    return path == PRETRAINED or os.path.isdir(path) or exists(_ENDINGS.sub("", path))
+
+
 def damage(prefix: str) -> Optional[str]:
     """What is wrong with a checkpoint in a few words; None if every tensor of it can be read.
 

@@ -12,6 +12,8 @@ FILE_NAME = "manifest.json"
 KINDS = ("training", "evaluation")
 SPLITS = ("train", "valid", "test")
 ENCODINGS = ("png", "raw")
+# Folders that say what their pictures are, not which set they are of.
+_UNTELLING = ("hr", "gt", "sr")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +53,7 @@ class Manifest:
       patch_size: the largest LR patch, in pixels, of which every position at every scale lies
         inside some tile, and which fits into every tile; 0 where unknown, and for whole pictures.
       degrade: what was done to the LR pictures, as in "jpeg:75"; empty for nothing.
+      name: what the set is called in tables and curves; "" where that was not written yet.
     """
 
     format_version: int
@@ -67,6 +70,11 @@ class Manifest:
     shards: Tuple[Shard, ...]
     patch_size: int = 0
     degrade: str = ""
+    name: str = ""
+
+    def name_in(self, data_dir: str) -> str:
+        """What the set in `data_dir` is called: its own name, else that of its folder."""
+        return self.name or name_of_folder(data_dir) or self.dataset
 
     @property
     def bytes(self) -> int:
@@ -191,6 +199,12 @@ class Manifest:
             if os.path.basename(shard.name) != shard.name or shard.name in ("", ".", ".."):
                 return "a shard is called %r" % shard.name
         return None
+
+
+def name_of_folder(path: str) -> str:
+    """What a set in the folder `path` is called: set5 in tfrecords/set5, and in Set5/HR, Set5."""
+    folder, name = os.path.split(os.path.abspath(path))
+    return os.path.basename(folder) or name if name.lower() in _UNTELLING else name
 
 
 def _build(cls, values: Dict[str, Any]):

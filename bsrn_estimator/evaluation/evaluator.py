@@ -11,7 +11,7 @@ from bsrn_estimator.data.manifest import Manifest
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.evaluation import model_fn as evaluation
 from bsrn_estimator.evaluation import report
-from bsrn_estimator.evaluation.filing import Cabinet, Subject
+from bsrn_estimator.evaluation.filing import Cabinet, Filed, Subject
 from bsrn_estimator.evaluation.options import Destination, EvaluationOptions
 from bsrn_estimator.networks.base import Network
 from bsrn_estimator.networks.precision import FLOAT32, scope
@@ -54,6 +54,11 @@ class Evaluator:
         self._subject = Subject.of(self._manifest, options, self._scales, every, precision)
         self._cabinet = Cabinet(run.model_dir, self._subject)
 
+    def filed(self, checkpoint: str) -> Filed:
+        """All that was measured of a checkpoint, of other sets and protocols too."""
+        step, _, weights, foreign = self._filed_under(checkpoint)
+        return self._cabinet.of_weights(step, weights["digest"], foreign)
+
     def recorded(self, checkpoint: str) -> Optional[Dict[str, Any]]:
         """The metrics.json of an evaluation of this checkpoint that came to its end.
 
@@ -63,7 +68,7 @@ class Evaluator:
         Returns:
           Its content; None where the figures that are asked for were not taken yet.
         """
-        step, name, weights = self._filed_under(checkpoint)
+        step, name, weights, _ = self._filed_under(checkpoint)
         return self._cabinet.recorded(step, name, weights["digest"], self._options)
 
     def evaluate(
@@ -80,7 +85,7 @@ class Evaluator:
         Raises:
           UserError: it does not fit the network.
         """
-        step, name, weights = self._filed_under(checkpoint)
+        step, name, weights, _ = self._filed_under(checkpoint)
         folder = self._cabinet.folder(step, name)
         taken: List[Dict[str, Any]] = []
         curves = os.path.join(literal.folder(self._run.model_dir), "eval_" + name)
@@ -90,7 +95,12 @@ class Evaluator:
             writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START), step or 0)
         os.makedirs(folder, exist_ok=True)
         destination = Destination(
-            folder, curves, self._precision, self._manifest.records, take=taken.append
+            folder,
+            curves,
+            self._precision,
+            self._manifest.records,
+            data_set=self._subject.tag,
+            take=taken.append,
         )
         self._measure(checkpoint, name, destination, hooks)
         if not taken:
@@ -103,8 +113,8 @@ class Evaluator:
         print("\n%s\n" % report.table(content), flush=True)
         return content
 
-    def _filed_under(self, checkpoint: str) -> Tuple[Optional[int], str, Dict[str, Any]]:
-        """Step, name and weights under which the figures of a checkpoint are filed."""
+    def _filed_under(self, checkpoint: str) -> Tuple[Optional[int], str, Dict[str, Any], bool]:
+        """Step, name and weights under which figures are filed, and whether from elsewhere."""
         description = contents.describe(checkpoint)
         step = description.known_step
         weights: Dict[str, Any] = {
@@ -114,7 +124,7 @@ class Evaluator:
         }
         home = os.path.realpath(self._run.model_dir)
         foreign = os.path.realpath(os.path.dirname(checkpoint)) != home
-        return step, self._cabinet.name(step, weights["digest"], foreign), weights
+        return step, self._cabinet.name(step, weights["digest"], foreign), weights, foreign
 
     def _measure(
         self, checkpoint: str, name: str, destination: Destination, hooks: Sequence

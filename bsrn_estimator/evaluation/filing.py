@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import re
-from typing import Any, Dict, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, NamedTuple, Optional, Sequence, Tuple
 
 from bsrn_estimator.data.manifest import Manifest
 from bsrn_estimator.errors import UserError
@@ -29,7 +29,7 @@ class Subject:
     """What is measured, and how; equal for figures that may be compared with one another.
 
     Attributes:
-      data_set: name of the data: that of the folder of records.
+      data_set: name of the set, see `Manifest.name_in`.
       records: a digest of what they hold.
       shaves: (scale, pixels left out on each side) of each scale, ascending.
       own_shave: the `--shave` of the user; None for that of the field.
@@ -66,7 +66,7 @@ class Subject:
           every: whether they are all of the network's.
           precision: in which the network is computed.
         """
-        name = os.path.basename(os.path.abspath(options.eval_data_dir)) or manifest.dataset
+        name = manifest.name_in(options.eval_data_dir)
         shards = [(shard.records, shard.crc32c) for shard in manifest.shards]
         shaves = tuple((scale, options.shave_of(scale)) for scale in sorted(scales))
         return cls(
@@ -92,8 +92,12 @@ class Subject:
             parts.append(self.precision)
         if self.grey != BY_FILE:
             parts.append(self.grey)
-        # Nor what begins a pattern, as TensorBoard looks for curves by them.
-        return re.sub(r"[\[\]]", "_", comparison.safe_name("-".join(parts)))
+        return _safe("-".join(parts))
+
+    @property
+    def tag(self) -> str:
+        """The name of the set in the tags of curves."""
+        return _safe(self.data_set)
 
     def to_dict(self) -> Dict[str, Any]:
         """What metrics.json and best.json say of it."""
@@ -115,6 +119,20 @@ class Subject:
         theirs = dict({"precision": FLOAT32}, **content)
         compared = ("records", "shaves", "precision", "grey")
         return all(theirs.get(key) == mine[key] for key in compared)
+
+
+class Filed(NamedTuple):
+    """What was measured of one checkpoint.
+
+    Attributes:
+      folder: where tables of it belong.
+      suffix: for the names of such tables, where the folder may have those of other weights.
+      contents: the metrics.json by the name under which it is filed.
+    """
+
+    folder: str
+    suffix: str
+    contents: Dict[str, Dict[str, Any]]
 
 
 class Cabinet:
@@ -150,6 +168,18 @@ class Cabinet:
                 if _weights_of(content) != weights:
                     name += "-" + weights[:_DIGITS]
         return name
+
+    def of_weights(self, step: Optional[int], weights: str, foreign: bool = False) -> Filed:
+        """All figures of a step that are of these weights; for the arguments see `name`."""
+        found, others = {}, False
+        for path, content in self._read(_folder_of(step), "*"):
+            if _weights_of(content) == weights:
+                found[os.path.basename(os.path.dirname(path))] = content
+            else:
+                others = True
+        suffix = "-" + weights[:_DIGITS] if foreign and others else ""
+        folder = os.path.join(self._root, _folder_of(step))
+        return Filed(folder, suffix, {name: found[name] for name in sorted(found)})
 
     def folder(self, step: Optional[int], name: str) -> str:
         """Where metrics.json and pictures of a step go."""
@@ -191,12 +221,16 @@ class Cabinet:
         numbers = [os.path.basename(os.path.dirname(path))[len("step-") :] for path in folders]
         return all(int(number) <= (step or 0) for number in numbers if number.isdigit())
 
-    def _filed(self, step: str, name: str):
+    def _filed(self, step: str, name: str) -> Iterator[Dict[str, Any]]:
         """The readable metrics.json of a name, at a step or, by a pattern, at any."""
+        return (content for _, content in self._read(step, glob.escape(name)))
+
+    def _read(self, step: str, name: str) -> Iterator[Tuple[str, Dict[str, Any]]]:
+        """Path and content of the readable metrics.json that two patterns name."""
         root = glob.escape(self._root)
-        for path in glob.iglob(os.path.join(root, step, glob.escape(name), report.FILE_NAME)):
+        for path in glob.iglob(os.path.join(root, step, name, report.FILE_NAME)):
             try:
-                yield report.load(path)
+                yield path, report.load(path)
             except UserError:
                 continue
 
@@ -204,6 +238,11 @@ class Cabinet:
 def _folder_of(step: Optional[int]) -> str:
     """The folder of a step, or of checkpoints of which none is known."""
     return "step-" + report.step_in_words(step)
+
+
+def _safe(name: str) -> str:
+    """A name for a folder, without what begins a pattern, as TensorBoard looks by patterns."""
+    return re.sub(r"[\[\]]", "_", comparison.safe_name(name))
 
 
 def _weights_of(content: Dict[str, Any]) -> Optional[str]:

@@ -40,7 +40,8 @@ def build(
 
     Returns:
       (`eval_metric_ops`: "psnr_y/x2" and so on, "bicubic_psnr_y/x2", "recursion_04_psnr_y/x2" for
-      single outputs and "psnr_y/mean", means over pictures; the hook that writes files).
+      single outputs and "psnr_y/mean", means over pictures, with the name of the set in them where
+      `destination` has one, see `Destination.tag`; the hook that writes files).
     """
     hr = labels["hr"][0]
     one_channel = one_channel_of(features)
@@ -54,7 +55,8 @@ def build(
     hook = EvaluationHook(
         features["key"][0], figures, pictures, sources, options, destination, one_channel
     )
-    return _metric_ops(figures), hook
+    ops = {destination.tag(name): op for name, op in _metric_ops(figures).items()}
+    return ops, hook
 
 
 def one_channel_of(features):
@@ -223,7 +225,8 @@ class EvaluationHook(tf.train.SessionRunHook):
         for scale, entry in content["scales"].items():
             for name in (report.UIQM, report.BICUBIC_UIQM):
                 if entry[name] is not None:
-                    summary.value.add(tag="%s/x%s" % (name, scale), simple_value=entry[name])
+                    tag = self._destination.tag("%s/x%s" % (name, scale))
+                    summary.value.add(tag=tag, simple_value=entry[name])
         writer = tf.summary.FileWriterCache.get(self._destination.summary_dir)
         writer.add_summary(summary, content["global_step"])
 

@@ -1,8 +1,9 @@
 """The protocol of an evaluation, and where its results go."""
 
 import dataclasses
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, List, Optional
 
+from bsrn_estimator import files
 from bsrn_estimator.evaluation.grey import BY_FILE, RULES
 from bsrn_estimator.networks.precision import FLOAT32
 from bsrn_estimator.settings import EVALUATION, Settings, setting
@@ -17,7 +18,14 @@ class EvaluationOptions(Settings):
     """
 
     eval_data_dir: str = setting(
-        "tfrecords/bsd100", "evaluation records that data_tools/to_tfrecord.py wrote"
+        "tfrecords/bsd100",
+        "evaluation records that data_tools/to_tfrecord.py wrote; several sets with commas",
+    )
+    best_by: Optional[str] = setting(
+        None,
+        "the name of the set by which the best checkpoint is chosen",
+        kind=str,
+        shown="the first of --eval_data_dir",
     )
     shave: Optional[int] = setting(
         None,
@@ -34,9 +42,24 @@ class EvaluationOptions(Settings):
         choices=RULES,
         modes=EVALUATION + ("predict",),
     )
+    follow: bool = setting(
+        False,
+        "evaluates every new checkpoint of the run in --model_dir that trains elsewhere, until "
+        "--train_steps, or else the last step that the run itself has written down",
+        modes=("evaluate",),
+    )
     single_outputs: bool = setting(False, "evaluates each output of the network beside its result")
     save_pictures: bool = setting(False, "writes the pictures of an evaluation")
     uiqm: bool = setting(False, "adds UIQM, a measure of underwater pictures")
+
+    @property
+    def folders(self) -> List[str]:
+        """The folders of records, in the order of the user.
+
+        Raises:
+          UserError: one is empty.
+        """
+        return files.listed_paths(self.eval_data_dir, "eval_data_dir")
 
     def shave_of(self, scale: int) -> int:
         """The pixels left out on each side at `scale`."""
@@ -58,6 +81,7 @@ class Destination:
       precision: in which the network is computed, for metrics.json.
       pictures: how many the data hold, for the time left; 0 where that is not known.
       summary_pictures: how many pictures TensorBoard gets, from the first on.
+      data_set: the name of the set, which stands in the tags of its curves.
       take: called with the figures of an evaluation that was carried to its end, as
         `report.Report` gives them.
     """
@@ -67,4 +91,18 @@ class Destination:
     precision: str = FLOAT32
     pictures: int = 0
     summary_pictures: int = 2
+    data_set: str = ""
     take: Callable[[Dict[str, Any]], None] = _nothing
+
+    def tag(self, name: str) -> str:
+        """See `curve_tag`."""
+        return curve_tag(name, self.data_set)
+
+
+def curve_tag(name: str, data_set: str) -> str:
+    """The tag of a curve of a set, such as psnr_y/set5/x2 of "psnr_y/x2".
+
+    So TensorBoard has a chart for each set, at the height of that set; runs lie over one another.
+    """
+    figure, rest = name.split("/", 1)
+    return "/".join([figure, data_set, rest] if data_set else [figure, rest])

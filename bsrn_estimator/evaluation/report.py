@@ -145,6 +145,19 @@ def load(path: str) -> Dict[str, Any]:
     return content
 
 
+def means(content: Dict[str, Any]) -> Dict[str, Optional[float]]:
+    """All means of a metrics.json, named as their curves: psnr_y/x2, t4_psnr_y/x2 of an output."""
+    found = {}
+    for scale, entry in content["scales"].items():
+        blocks = {"": entry}
+        blocks.update((output + "_", block) for output, block in entry.get("outputs", {}).items())
+        for prefix, block in blocks.items():
+            for name, value in block.items():
+                if name != "shave" and not isinstance(value, dict):
+                    found["%s%s/x%s" % (prefix, name, scale)] = value
+    return found
+
+
 def table(content: Dict[str, Any]) -> str:
     """The figures of a metrics.json for the terminal.
 
@@ -154,7 +167,7 @@ def table(content: Dict[str, Any]) -> str:
     """
     singles = any("outputs" in entry for entry in content["scales"].values())
     parts = [_title(content), _align(_y_rows(content), singles)]
-    if singles or not _shave_is_scale(content):
+    if singles or not shave_is_scale(content):
         parts += ["", "RGB channels:", _align(_rgb_rows(content), singles)]
     return "\n".join(parts + _notes(content))
 
@@ -164,7 +177,8 @@ def step_in_words(step: Optional[int]) -> str:
     return "unknown" if step is None else "%d" % step
 
 
-def _shave_is_scale(content: Dict[str, Any]) -> bool:
+def shave_is_scale(content: Dict[str, Any]) -> bool:
+    """Whether the border is that of the field at every scale."""
     return all(str(entry["shave"]) == scale for scale, entry in content["scales"].items())
 
 
@@ -179,7 +193,7 @@ def _title(content: Dict[str, Any]) -> str:
         content["pictures"],
         "" if content["pictures"] == 1 else "s",
         " (studio range for every file)" if content.get("grey") == STUDIO else "",
-        "scale" if _shave_is_scale(content) else ", ".join(str(value) for value in shaves),
+        "scale" if shave_is_scale(content) else ", ".join(str(value) for value in shaves),
     )
 
 
@@ -217,6 +231,11 @@ def _rgb_rows(content: Dict[str, Any]) -> List[List[str]]:
 
 def _difference(a: Optional[float], b: Optional[float]) -> Optional[float]:
     return None if a is None or b is None else a - b
+
+
+def pair(entry: Optional[Dict[str, Any]], psnr: str, ssim: str) -> str:
+    """Two figures of a scale, given by their names, as text; of no entry "-"."""
+    return "-" if entry is None else _pair((entry[psnr], entry[ssim]), "")
 
 
 def _pair(values, sign: str) -> str:

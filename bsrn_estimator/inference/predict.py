@@ -21,6 +21,7 @@ from bsrn_estimator import failures
 from bsrn_estimator import files as file_tools
 from bsrn_estimator.checkpoints import PRETRAINED, trained
 from bsrn_estimator.checkpoints.trained import UsableNetwork
+from bsrn_estimator.data.manifest import name_of_folder
 from bsrn_estimator.errors import RunFailed, UserError, printable
 from bsrn_estimator.evaluation import metrics, report
 from bsrn_estimator.export import exported
@@ -139,7 +140,7 @@ class _Job:
         shave = options.shave
         self._shaves = {scale: scale if shave is None else shave for scale in scales}
         self._report = report.Report(
-            os.path.basename(options.hr_dir or ""),
+            name_of_folder(options.hr_dir) if options.hr_dir else "",
             self._shaves,
             upscaler.names[0],
             network.precision,

@@ -31,6 +31,7 @@ class CurvesHook(tf.train.SessionRunHook):
       summary_steps: steps between two points of a curve.
       counters: called at each point of a curve; further scalars by name.
       texts: what TensorBoard shows as text, by name, so that runs can be told apart.
+      record: called with step and scalars of each point that is written.
     """
 
     def __init__(
@@ -40,12 +41,14 @@ class CurvesHook(tf.train.SessionRunHook):
         summary_steps: int,
         counters: Callable[[], Dict[str, float]] = dict,
         texts: Optional[Mapping[str, str]] = None,
+        record: Callable[[int, Mapping[str, float]], None] = lambda _step, _scalars: None,
     ) -> None:
         self._model_dir = model_dir
         self._patches_per_step = patches_per_step
         self._summary_steps = summary_steps
         self._counters = counters
         self._texts = texts or {}
+        self._record = record
         self._means = Means()
         # A run that is refused closes the hook before a session began it.
         self._writer: Any = None
@@ -102,6 +105,7 @@ class CurvesHook(tf.train.SessionRunHook):
         for name, value in scalars.items():
             summary.value.add(tag=name, simple_value=float(value))
         self._writer.add_summary(summary, step)
+        self._record(step, scalars)
         self._mark = Mark(step)
 
 

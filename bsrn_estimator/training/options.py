@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Iterator, Optional, Tuple
 
-from bsrn_estimator.settings import Settings, setting
+from bsrn_estimator.settings import TRAINING, Settings, setting
 
 STOP, ROLLBACK = "stop", "rollback"
 
@@ -19,7 +19,9 @@ class TrainingOptions(Settings):
     data_dir: str = setting(
         "tfrecords/div2k_train", "training records that data_tools/to_tfrecord.py wrote"
     )
-    train_steps: int = setting(1000000, "the step at which training ends", least=1)
+    train_steps: int = setting(
+        1000000, "the step at which training ends", least=1, modes=TRAINING + ("evaluate",)
+    )
     max_train_minutes: Optional[float] = setting(
         None,
         "ends training, with a checkpoint, after so many minutes, evaluations not counted",

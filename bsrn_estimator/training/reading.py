@@ -62,6 +62,11 @@ class Reading:
         batches = self.platform.batches_per_step * self.platform.rank_size
         return data_identity.identity(Manifest.load_alone(self.data_dir), batches_per_step=batches)
 
+    @property
+    def data_set(self) -> str:
+        """The name of the set."""
+        return Manifest.load_alone(self.data_dir).name_in(self.data_dir)
+
     def counters(self) -> Dict[str, float]:
         """Scalars for TensorBoard."""
         return {"data/corrupt_records": self.corrupt.total} if self.corrupt else {}

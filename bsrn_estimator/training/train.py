@@ -15,10 +15,12 @@ from bsrn_estimator.training import (
     data_identity,
     divergence,
     hooks,
+    last_step,
     recovery,
     rollbacks,
     skipped,
 )
+from bsrn_estimator.training.log import RunLog
 from bsrn_estimator.training.options import ROLLBACK, TrainingOptions
 from bsrn_estimator.training.progress_line import ProgressHook
 from bsrn_estimator.training.reading import Reading
@@ -96,6 +98,8 @@ class _Attempt:
         try:
             if self._start >= options.train_steps:
                 print("%s is at step %d already; nothing to train" % (run.model_dir, self._start))
+                if self._platform.rank == 0:
+                    last_step.save(run.model_dir, options.train_steps)
                 newest = checkpoint_files.adopted(run.model_dir)
                 if evaluate and newest:
                     evaluate(newest, self._start, breaks_off)
@@ -129,6 +133,7 @@ class _Attempt:
             options.summary_steps,
             curves.together([self.reading] + counted),
             self._texts(),
+            RunLog(run.model_dir).point,
         )
         progress = ProgressHook(options.train_steps, patches, options.log_steps)
         guard = divergence.DivergenceHook(options.explosion_factor)
@@ -166,7 +171,8 @@ class _Attempt:
 
     def _texts(self) -> Dict[str, str]:
         """Recipe, network and data, for TensorBoard, in its Markdown."""
-        data = dict(self.reading.identity(), data_dir=self.reading.data_dir)
+        reading = self.reading
+        data = dict(reading.identity(), name=reading.data_set, data_dir=reading.data_dir)
         del data["shards"]
         return {"config": _listed(self._config.to_dict()), "data": _listed(data)}
 
@@ -183,6 +189,8 @@ class _Attempt:
         data_identity.check(folder, data, self._options.allow_change)
         self._config.save(folder)
         data_identity.save(folder, data)
+        last_step.save(folder, self._options.train_steps)
+        RunLog(folder).go_back_to(self._start)
 
     def _say_what_was(self, stop: hooks.StopHook) -> None:
         """The last lines: what was left out, and how to go on."""

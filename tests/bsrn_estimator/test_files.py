@@ -275,3 +275,18 @@ def test_a_file_system_without_locks(tmp_path, monkeypatch):
     with files.written_whole(str(tmp_path / "a")) as file:
         file.write("whole")
     assert (tmp_path / "a").read_text() == "whole"
+
+
+def test_a_list_of_paths_knows_commas_in_names(tmp_path, monkeypatch):
+    monkeypatch.chdir(str(tmp_path))
+    for name in ("a", "b", "a,b", "c"):
+        (tmp_path / name).mkdir()
+    listed = files.listed_paths
+    assert listed("c,a", "flag") == ["c", "a"]
+    assert listed("c,a,b,c", "flag") == ["c", "a,b", "c"]
+    assert listed("b,a", "flag") == ["b", "a"]
+    assert listed("x,y", "flag") == ["x", "y"]
+    assert listed("x,y,a", "flag", lambda path: path == "x,y") == ["x,y", "a"]
+    for text in ("", "a,", ",a", "a,,c"):
+        with pytest.raises(UserError, match="--flag=%s lists an empty path" % text):
+            listed(text, "flag")

@@ -1,5 +1,6 @@
 """The command line as a user drives it: whole runs as processes, refusals in this one."""
 
+import csv
 import json
 import os
 import subprocess
@@ -82,7 +83,7 @@ def test_curves_have_every_step_once(runs):
         assert "scale" not in found
         assert "speed/patches_per_second" in found
     evaluated = curves(runs[0] / "eval_test")
-    assert {step for step in evaluated["psnr_y/x3"]} == {8, 9}
+    assert {step for step in evaluated["psnr_y/test/x3"]} == {8, 9}
     assert "bicubic_ssim_y/x4" in evaluated
 
 
@@ -208,6 +209,33 @@ def test_degraded_training_goes_on_with_the_same_degradations_alone(root, data, 
     status, _, errors = command(root, arguments + flags_given[1:] + ["--allow_change"])
     assert status == 2
     assert "degradations was ('blur', 'noise', 'jpeg'), now ()" in refusals.sentence(errors)
+
+
+def test_networks_are_compared_in_one_table(root, data, runs, tmp_path):
+    whole, parts, _ = runs
+    results = tmp_path / "results"
+    arguments = ["--mode=evaluate", "--checkpoint=%s,pretrained,%s" % (whole, parts), data[1]]
+    status, output, errors = command(root, arguments + ["--model_dir=%s" % results])
+    assert status == 0, errors
+    with open(str(results / "evaluation" / "comparison.csv"), newline="") as file:
+        rows = list(csv.DictReader(file))
+    names = [str(whole), "pretrained", str(parts)]
+    assert [row["network"] for row in rows] == [name for name in names for _ in range(3)]
+    assert rows[0]["psnr_y"] == rows[6]["psnr_y"]  # the same weights, which are filed once
+    assert rows[0]["weights"] == rows[6]["weights"] != rows[3]["weights"]
+    assert (rows[3]["parameters"], rows[3]["set"]) == ("308489", "test")
+    last = output.split("\n\n")[-1].splitlines()
+    assert [line.split()[:2] for line in last[2:6]] == [
+        ["x2", name] for name in ["bicubic"] + names
+    ]
+    assert sorted(path.name for path in (results / "evaluation").iterdir()) == [
+        "comparison.csv",
+        "comparison.md",
+        "step-22841",
+        "step-9",
+    ]
+    status, _, errors = command(root, arguments[:1] + ["--checkpoint=%s,nowhere" % whole, data[1]])
+    assert status == 2 and "nowhere is not a checkpoint" in errors
 
 
 def test_a_misspelt_flag_gets_the_nearest_right_one(parse, capsys):

@@ -27,7 +27,7 @@ from data_tools.verify import verify
 from tests.support import fabricate
 
 SIZES = [(53, 100), (37, 41), (60, 25), (48, 48), (70, 66), (24, 24)]
-SMALL = dict(patch_size=6, tile_size=36, shard_bytes=30000, workers=1)
+SMALL = dict(patch_size=6, tile_size=36, shard_bytes=30000, workers=1, name="set")
 
 
 def run(dataset, root, out, **changes):
@@ -257,6 +257,19 @@ def test_what_is_passed_over_is_counted(tmp_path):
     assert result.passed_over == counted
 
 
+def test_the_name_of_a_set_is_its_own_or_that_of_its_folder(tmp_path):
+    fabricate.folder(tmp_path / "Set5" / "HR", [(37, 41)])
+    pictures = tmp_path / "Set5" / "HR"
+    named = run("folder", pictures, tmp_path / "a")
+    assert named.manifest.name == "set"
+    by_folder = run("folder", pictures, tmp_path / "b", name=None)
+    assert by_folder.manifest.name == "b"
+    # Moved, it keeps its name, and is still what was asked for.
+    (tmp_path / "b").rename(tmp_path / "moved")
+    moved = run("folder", pictures, tmp_path / "moved", name=None)
+    assert moved.seconds is None and moved.manifest.name == "b"
+
+
 def test_max_pixels(tmp_path):
     fabricate.div2k(tmp_path / "set", [(37, 41)])
     with pytest.raises(UserError, match="0801.png announces more than 1000 pixels"):
@@ -273,6 +286,7 @@ def test_finished_output_is_left_alone(pictures_dir, converted, tmp_path):
         (dict(encoding="raw"), "--encoding=png, not raw"),
         (dict(tile_size=48), "--tile_size=36, not 48"),
         (dict(kind="evaluation"), "--kind=training, not evaluation"),
+        (dict(name="other"), "--name=set, not other"),
     ]:
         with pytest.raises(UserError, match=message):
             run("folder", pictures_dir, out, **change)

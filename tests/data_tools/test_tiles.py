@@ -99,6 +99,9 @@ def test_defaults_by_dataset():
     assert of("div2k", split="valid") == ("valid", "evaluation", "tfrecords/div2k_valid")
     assert of("bsd100") == ("test", "evaluation", "tfrecords/bsd100")
     assert of("benchmark") == ("test", "evaluation", "tfrecords/Set5")
+    # The folder that says HR does not say which set it is.
+    inner = ConversionOptions("folder", "pictures/Set5/HR", kind="evaluation").complete()
+    assert inner.output_dir == "tfrecords/Set5"
     assert of("folder", split="test") == ("test", "training", "tfrecords/Set5")
     assert of("tfds", output_dir="o") == ("train", "training", "o")
     whole = ConversionOptions("bsd100", "in", patch_size=48).complete()

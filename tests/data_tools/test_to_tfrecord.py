@@ -73,6 +73,8 @@ def test_convert_verify_and_again(tmp_path, capsys):
             ("--dataset=folder", "--input_dir=in", "--degrade=jpeg:75", "--degrade=jpeg:80"),
             "jpeg is given twice",
         ),
+        (("--dataset=folder", "--input_dir=in", "--name=a/b"), "--name=a/b must be a plain name"),
+        (("--dataset=folder", "--input_dir=in", "--name= "), "must be a plain name"),
         (("--verify",), "--verify needs --output_dir"),
         (("--verify", "--output_dir=/absent"), "/absent has no manifest.json"),
     ],
@@ -105,7 +107,7 @@ def start(root, tmp_path, out, workers, folder="in"):
     """The command as a process, run as a script from the root of the project."""
     command = [sys.executable, os.path.join("data_tools", "to_tfrecord.py"), "--dataset=folder"]
     command += [f"--input_dir={tmp_path / folder}", f"--output_dir={tmp_path / out}"]
-    command += ["--shard_bytes=20000", "--patch_size=6", "--tile_size=36"]
+    command += ["--shard_bytes=20000", "--patch_size=6", "--tile_size=36", "--name=many"]
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     return subprocess.Popen(
         command + ["--workers=%d" % workers],
@@ -139,6 +141,7 @@ def many(tmp_path_factory):
     tmp_path = tmp_path_factory.mktemp("many")
     fabricate.folder(tmp_path / "in", [(60, 70)] * 60)
     options = ["--shard_bytes=20000", "--patch_size=6", "--tile_size=36", "--workers=1"]
+    options.append("--name=many")
     folders = [f"--input_dir={tmp_path / 'in'}", f"--output_dir={tmp_path / 'whole'}"]
     assert main("--dataset=folder", *folders, *options) == 0
     return tmp_path

@@ -67,6 +67,9 @@ def test_goes_back_twice_and_ends(commands, flags, tmp_path):
     assert (whole / "diverged" / "model.ckpt-1.index").exists()
     shown = curves(whole)
     assert sorted(shown["loss/total"]) == list(range(1, 10))
+    lines = [json.loads(line) for line in (whole / "log.jsonl").read_text().splitlines()]
+    logged = [(line["step"], [pytest.approx(line["loss/total"], rel=1e-6)]) for line in lines]
+    assert logged == sorted(shown["loss/total"].items())
     rates = {value for values in shown["learning_rate"].values() for value in values}
     assert list(rates) == [pytest.approx(1e5 * 1e-4**2)]
     # What it came to is kept: a run that ends in between goes on with the same data and rate.

@@ -12,7 +12,7 @@ import pytest
 
 from bsrn_estimator.checkpoints import files as checkpoint_files
 from tests.reliability.commands import assert_same_weights, curves
-from tests.support import fabricate
+from tests.support import fabricate, tiny
 
 _STEPS_A_LIFE = 12
 
@@ -57,9 +57,20 @@ def kills(request):
     return request.config.getoption("--kills")
 
 
-def test_training(commands, flags, tmp_path, kills, record_property):
+def _log(folder):
+    """The lines of log.jsonl but for what no two runs have alike, points first."""
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    for line in lines:
+        for name in ("time", "memory", "speed/steps_per_second", "speed/patches_per_second"):
+            line.pop(name, None)
+    return sorted(lines, key=lambda line: (line["kind"], line["step"], line.get("set")))
+
+
+def test_training(commands, flags, test_dir, tmp_path, kills, record_property):
     steps = 20 + 8 * kills
+    other = tiny.write_records(tmp_path / "other", "evaluation", [(30, 41)], scales=(2,))
     arguments = flags + [
+        "--eval_data_dir=%s,%s" % (test_dir, other),
         "--mode=train_and_evaluate",
         "--train_steps=%d" % steps,
         "--save_checkpoints_steps=4",
@@ -86,8 +97,13 @@ def test_training(commands, flags, tmp_path, kills, record_property):
     ):
         assert sorted(found[tag]) == list(range(1, steps + 1))
         assert found[tag] == expected[tag], tag
-    evaluated, expected = (curves(folder / "eval_test") for folder in (broken, whole))
-    assert evaluated["psnr_y/x2"] == expected["psnr_y/x2"]
+    for name in ("test", "other"):
+        evaluated, expected = (curves(folder / ("eval_" + name)) for folder in (broken, whole))
+        tag = "psnr_y/%s/x2" % name
+        assert evaluated[tag] == expected[tag]
+    assert _log(broken) == _log(whole)
+    points = [line["step"] for line in _log(broken) if line["kind"] == "training"]
+    assert points == list(range(1, steps + 1))
     best = [json.loads((folder / "best" / "best.json").read_text()) for folder in (whole, broken)]
     assert best[0] == best[1]
     assert_same_weights(whole / "best", broken / "best")
@@ -104,6 +120,7 @@ def test_conversion(commands, tmp_path, kills):
         "--tile_size=36",
         "--shard_bytes=30000",
         "--workers=1",
+        "--name=set",
     ]
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     done = commands.run("to_tfrecord", *arguments, "--output_dir=%s" % whole)

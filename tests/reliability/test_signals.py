@@ -64,5 +64,5 @@ def test_an_evaluation_is_broken_off_and_begun_again(commands, flags, tmp_path, 
     assert not list(tmp_path.glob("**/metrics.json"))
     done = commands.run("main", *arguments)
     assert done.status == 0, done
-    evaluated = curves(tmp_path / "eval_test")["psnr_y/x2"]
+    evaluated = curves(tmp_path / "eval_test")["psnr_y/test/x2"]
     assert {step: len(values) for step, values in evaluated.items()} == {2: 1, 4: 1}

@@ -73,6 +73,8 @@ def test_finds_the_records_at_any_depth(tmp_path):
     manifests(tmp_path / "a" / "b", div2k_train="training", bsd100="evaluation")
     training, evaluation = modelarts_entry.find_records(str(tmp_path))
     assert training.endswith("b/div2k_train") and evaluation.endswith("b/bsd100")
+    manifests(tmp_path, set5="evaluation")
+    assert modelarts_entry.find_records(str(tmp_path))[1] == evaluation + ",%s/set5" % tmp_path
     manifests(tmp_path, more="training")
     with pytest.raises(UserError, match="several folders of training"):
         modelarts_entry.find_records(str(tmp_path))

@@ -63,12 +63,15 @@ def test_the_best_by_one_evaluation_is_not_compared_with_that_by_another(tmp_pat
     assert keep(10, _of_set("easy", 10, 50.0))
     assert keep(20, _of_set("hard", 20, 30.0))
     assert (record()["global_step"], record()["records"]) == (20, "hard")
-    assert "chosen by another evaluation (set easy)" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "chosen by another evaluation (set easy)" in told
+    assert "the comparison starts afresh by this one (set hard)" in told
     (aside,) = tmp_path.glob("best-*")
     assert record(aside.name)["global_step"] == 10 and (aside / "model.ckpt-10.index").exists()
     assert not keep(30, _of_set("hard", 30, 29.0))
     # Back to the easy set: the best of it is known.
     assert not keep(40, _of_set("easy", 40, 49.0))
+    assert "back to the best by this one (set easy)" in capsys.readouterr().out
     assert (record()["global_step"], record()["mean_psnr_y"]) == (10, 50.0)
     assert keep(50, _of_set("easy", 50, 51.0)) and record()["mean_psnr_y"] == 51.0
     # Another border is another evaluation too.

@@ -46,6 +46,14 @@ def test_a_manifest_from_before_degraded_sets_is_of_a_clean_one():
     assert Manifest.from_dict(values) == manifest()
 
 
+def test_the_name_of_a_set():
+    assert manifest(name="Set 5").name_in("tfrecords/other") == "Set 5"
+    # Those of an earlier version have none.
+    old = Manifest.from_dict({k: v for k, v in manifest().to_dict().items() if k != "name"})
+    assert old.name_in("tfrecords/set5/") == "set5"
+    assert [old.name_in(folder) for folder in ("a/Set5/HR", "/", "/HR")] == ["Set5", "div2k", "HR"]
+
+
 @pytest.mark.parametrize(
     "change, message",
     [

@@ -6,6 +6,7 @@ from bsrn_estimator.compat import tf
 from bsrn_estimator.evaluation import report
 from bsrn_estimator.networks import bsrn_layers
 from tests.bsrn_estimator.evaluation import support
+from tests.support import tiny
 
 
 @pytest.fixture(scope="session")
@@ -44,3 +45,20 @@ def whole(checkpoint, tmp_path_factory):
     (content,) = options.taken
     path = report.save(dict(content, data_set="blocks"), str(folder / support.FOLDER))
     return folder, examples, returned, report.load(path)
+
+
+@pytest.fixture(scope="session")
+def sets(tmp_path_factory):
+    """Folders of records: a, b and another one called a, all "tiny" in their manifests."""
+    root = tmp_path_factory.mktemp("sets")
+    made = {}
+    for name, sizes in (("a", [(24, 30)]), ("b", [(36, 25), (19, 31)]), ("other/a", [(30, 31)])):
+        (root / name).parent.mkdir(exist_ok=True)
+        made[name] = tiny.write_records(root / name, "evaluation", sizes, scales=(2, 3))
+    return made
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A model folder with a checkpoint of step 10: (folder, path prefix)."""
+    return tmp_path / "run", support.write_checkpoint(tmp_path / "run", 10, seed=1)

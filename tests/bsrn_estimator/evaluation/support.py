@@ -12,6 +12,7 @@ from bsrn_estimator.networks.bsrn import Bsrn
 from bsrn_estimator.pictures import decoding, imresize
 
 CONFIG = Bsrn(scales=(2, 3), conv_features=3, state_features=2, recursions=4, recursion_frequency=2)
+SMALL = Bsrn(scales=(2, 3), conv_features=3, state_features=2, recursions=1, recursion_frequency=1)
 STEP = 70
 FOLDER = "evaluation/step-%d/blocks" % STEP
 
@@ -88,3 +89,16 @@ def events_of(folder):
             for value in event.summary.value:
                 events.setdefault(value.tag, []).append((event.step, value))
     return events
+
+
+def write_checkpoint(folder, step, seed):
+    """A checkpoint of random weights in a model folder; returns its path prefix."""
+    folder.mkdir(exist_ok=True)
+    with tf.Graph().as_default(), tf.Session() as session:
+        tf.set_random_seed(seed)
+        made = tf.train.get_or_create_global_step()
+        for scale in SMALL.scales:
+            SMALL.results(tf.zeros([1, 4, 4, 3]), scale, False)
+        session.run([tf.global_variables_initializer(), made.initializer])
+        session.run(made.assign(step))
+        return tf.train.Saver().save(session, str(folder / "model.ckpt"), global_step=step)

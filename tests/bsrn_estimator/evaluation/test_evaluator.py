@@ -15,49 +15,15 @@ from bsrn_estimator.evaluation import report
 from bsrn_estimator.evaluation.evaluator import Evaluator
 from bsrn_estimator.evaluation.options import EvaluationOptions
 from bsrn_estimator.interruption import Interrupted
-from bsrn_estimator.networks.bsrn import Bsrn
 from bsrn_estimator.platforms.base import Platform, RunOptions
+from tests.bsrn_estimator.evaluation.support import SMALL, write_checkpoint
 from tests.reliability.commands import curves
 from tests.support import tiny
-
-NETWORK = Bsrn(
-    scales=(2, 3), conv_features=3, state_features=2, recursions=1, recursion_frequency=1
-)
-
-
-def _write(folder, step, seed):
-    """A checkpoint of random weights in a model folder; returns its path prefix."""
-    folder.mkdir(exist_ok=True)
-    with tf.Graph().as_default(), tf.Session() as session:
-        tf.set_random_seed(seed)
-        made = tf.train.get_or_create_global_step()
-        for scale in NETWORK.scales:
-            NETWORK.results(tf.zeros([1, 4, 4, 3]), scale, False)
-        session.run([tf.global_variables_initializer(), made.initializer])
-        session.run(made.assign(step))
-        return tf.train.Saver().save(session, str(folder / "model.ckpt"), global_step=step)
-
-
-@pytest.fixture(scope="module")
-def sets(tmp_path_factory):
-    """Folders of records: a, b and another one called a, all "tiny" in their manifests."""
-    root = tmp_path_factory.mktemp("sets")
-    made = {}
-    for name, sizes in (("a", [(24, 30)]), ("b", [(36, 25), (19, 31)]), ("other/a", [(30, 31)])):
-        (root / name).parent.mkdir(exist_ok=True)
-        made[name] = tiny.write_records(root / name, "evaluation", sizes, scales=(2, 3))
-    return made
-
-
-@pytest.fixture
-def run(tmp_path):
-    """A model folder with a checkpoint of step 10: (folder, path prefix)."""
-    return tmp_path / "run", _write(tmp_path / "run", 10, seed=1)
 
 
 def _evaluator(folder, data, scales=None, **options):
     options = EvaluationOptions(eval_data_dir=data, **options)
-    return Evaluator(NETWORK, Platform(), RunOptions(model_dir=str(folder)), options, scales)
+    return Evaluator(SMALL, Platform(), RunOptions(model_dir=str(folder)), options, scales)
 
 
 def _filed(folder):
@@ -78,7 +44,7 @@ def test_two_sets_of_one_step_have_files_and_curves_of_their_own(run, sets):
         assert "degraded" not in content
         assert content["weights"]["moving_average"] is False
         assert content["shaves"] == {"2": 2, "3": 3}
-        points = curves(folder / ("eval_" + name))["psnr_y/x2"]
+        points = curves(folder / ("eval_" + name))["psnr_y/%s/x2" % name]
         assert points == {10: [pytest.approx(content["scales"]["2"]["psnr_y"], rel=1e-5)]}
     assert given["a"]["scales"]["2"]["psnr_y"] != given["b"]["scales"]["2"]["psnr_y"]
     assert not (folder / "eval").exists()
@@ -105,7 +71,7 @@ def test_protocol_and_chosen_scales_are_in_the_name(run, sets):
     _evaluator(folder, sets["a"], shave=4, scales=(2,)).evaluate(checkpoint)
     names = ["a", "a-shave4", "a-shave4-x2", "a-x3"]
     assert sorted(_filed(folder)) == ["step-10/" + name for name in names]
-    assert set(curves(folder / "eval_a-x3")) & {"psnr_y/x2", "psnr_y/x3"} == {"psnr_y/x3"}
+    assert set(curves(folder / "eval_a-x3")) & {"psnr_y/a/x2", "psnr_y/a/x3"} == {"psnr_y/a/x3"}
 
 
 def test_another_folder_of_the_same_name_is_another_set(run, sets):
@@ -114,7 +80,7 @@ def test_another_folder_of_the_same_name_is_another_set(run, sets):
     other = _evaluator(folder, sets["other/a"])
     assert other.recorded(checkpoint) is None
     second = other.evaluate(checkpoint)
-    later = _write(folder, 20, seed=2)
+    later = write_checkpoint(folder, 20, seed=2)
     third = other.evaluate(later)
     found = _filed(folder)
     assert found.pop("step-10/a") == first
@@ -129,7 +95,7 @@ def test_another_folder_of_the_same_name_is_another_set(run, sets):
 def test_weights_from_elsewhere_do_not_take_the_place_of_those_of_the_run(run, sets, tmp_path):
     folder, checkpoint = run
     own = _evaluator(folder, sets["a"]).evaluate(checkpoint)
-    elsewhere = _write(tmp_path / "elsewhere", 10, seed=5)
+    elsewhere = write_checkpoint(tmp_path / "elsewhere", 10, seed=5)
     other = _evaluator(folder, sets["a"])
     assert other.recorded(elsewhere) is None
     given = other.evaluate(elsewhere)
@@ -149,14 +115,14 @@ def test_figures_of_other_weights_at_the_same_step_are_not_taken_for_done(run, s
     evaluator = _evaluator(folder, sets["a"])
     before = evaluator.evaluate(checkpoint)
     assert evaluator.recorded(checkpoint) == before
-    assert _write(folder, 10, seed=9) == checkpoint
+    assert write_checkpoint(folder, 10, seed=9) == checkpoint
     assert evaluator.recorded(checkpoint) is None
     after = evaluator.evaluate(checkpoint)
     assert _filed(folder) == {"step-10/a": after}
     assert after["weights"]["digest"] != before["weights"]["digest"]
     # TensorBoard shows the step once.
     psnr = after["scales"]["3"]["psnr_y"]
-    assert curves(folder / "eval_a")["psnr_y/x3"] == {10: [pytest.approx(psnr, rel=1e-5)]}
+    assert curves(folder / "eval_a")["psnr_y/a/x3"] == {10: [pytest.approx(psnr, rel=1e-5)]}
 
 
 @pytest.mark.parametrize("asked", ["single_outputs", "uiqm", "save_pictures"])
@@ -193,11 +159,11 @@ def test_metrics_json_is_written_when_all_else_is_on_the_disk(run, sets, monkeyp
     with pytest.raises(KeyboardInterrupt):
         evaluator.evaluate(checkpoint)
     assert evaluator.recorded(checkpoint) is None
-    psnr = curves(folder / "eval_a")["psnr_y/x2"][10]
+    psnr = curves(folder / "eval_a")["psnr_y/a/x2"][10]
     assert len(psnr) == 1
     monkeypatch.undo()
     evaluator.evaluate(checkpoint)
-    assert curves(folder / "eval_a")["psnr_y/x2"] == {10: psnr}
+    assert curves(folder / "eval_a")["psnr_y/a/x2"] == {10: psnr}
 
 
 def test_figures_by_another_rule_for_grey_pictures_are_not_taken(run, sets):
@@ -227,10 +193,10 @@ def test_a_checkpoint_without_a_step(run, sets, tmp_path, capsys):
     assert "step unknown, a, 1 picture;" in capsys.readouterr().out
     assert _filed(folder) == {"step-unknown/a": content}
     assert evaluator.recorded(plain) == content
-    Config(NETWORK).save(str(folder))
+    Config(SMALL).save(str(folder))
     path = folder / "config.json"
     path.write_text(json.dumps(dict(json.loads(path.read_text()), global_step=1234)))
-    assert Config.load(str(folder)) == Config(NETWORK)
+    assert Config.load(str(folder)) == Config(SMALL)
     content = evaluator.evaluate(plain)
     assert content["global_step"] == 1234
     assert "step 1234, a, 1 picture;" in capsys.readouterr().out
@@ -259,17 +225,17 @@ def test_a_look_at_an_earlier_step_leaves_the_later_points(run, sets):
     folder, checkpoint = run
     evaluator = _evaluator(folder, sets["a"])
     evaluator.evaluate(checkpoint)
-    evaluator.evaluate(_write(folder, 20, seed=2))
+    evaluator.evaluate(write_checkpoint(folder, 20, seed=2))
     evaluator.evaluate(checkpoint)
-    assert sorted(curves(folder / "eval_a")["psnr_y/x2"]) == [10, 20]
+    assert sorted(curves(folder / "eval_a")["psnr_y/a/x2"]) == [10, 20]
 
 
 def test_an_odd_model_folder(tmp_path, sets):
     folder = tmp_path / "run[1]"
-    checkpoint = _write(tmp_path / "plain", 10, seed=1)
+    checkpoint = write_checkpoint(tmp_path / "plain", 10, seed=1)
     shutil.copytree(str(tmp_path / "plain"), str(folder))
     checkpoint = checkpoint_files.resolve(str(folder))
     given = _evaluator(folder, sets["a"]).evaluate(checkpoint)
     assert _filed(folder) == {"step-10/a": given}
-    assert sorted(curves(folder / "eval_a")["psnr_y/x2"]) == [10]
+    assert sorted(curves(folder / "eval_a")["psnr_y/a/x2"]) == [10]
     assert sorted(os.listdir(str(tmp_path))) == ["plain", "run[1]"]

@@ -184,11 +184,11 @@ def test_compare_and_metrics(options, tmp_path, golden, capsys):
     truth = {}
     for name in ("one", "deep/two"):
         hr = truth[name] = _save(
-            tmp_path / "hr" / (name + ".png"), _noise(83, 99, 3, seed=len(name))
+            tmp_path / "Set2" / "HR" / (name + ".png"), _noise(83, 99, 3, seed=len(name))
         )
         lr = shrink(hr, 4)
         _save(tmp_path / "in" / (name + "x4.png"), lr)
-    run = options(compare=True, output="all", hr_dir=str(tmp_path / "hr"))
+    run = options(compare=True, output="all", hr_dir=str(tmp_path / "Set2" / "HR"))
     for _ in range(2):  # the second time everything is finished, and the figures are the same
         assert predict.run(run) == 0
         content = json.loads((tmp_path / "out" / "metrics.json").read_text())
@@ -196,7 +196,9 @@ def test_compare_and_metrics(options, tmp_path, golden, capsys):
         assert sorted(images) == ["deep/twox4.png", "onex4.png"]
         # As the golden checkpoint is in the form of the reference implementation.
         assert content["global_step"] is None
-        assert "step unknown, hr, 2 pictures;" in capsys.readouterr().out
+        # The set is named, not its folder of HR pictures.
+        assert content["data_set"] == "Set2"
+        assert "step unknown, Set2, 2 pictures" in capsys.readouterr().out
     out = tmp_path / "out"
     assert sorted(os.listdir(str(out))) == [
         "metrics.json",

@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import pytest
 
-from bsrn_estimator import model_fn
+from bsrn_estimator import json_lines, model_fn
 from bsrn_estimator.checkpoints import contents, restoring
 from bsrn_estimator.compat import TF2, tf
 from bsrn_estimator.errors import UserError
@@ -67,7 +67,7 @@ class Trainer:
         config = tiny.config(batch_size=batch_size, **self.small)
         run = RunOptions(model_dir=str(self.folder / name))
         build = functools.partial(model_fn.build, platform=platform, first_weights=start)
-        options = TrainingOptions(data_dir=self.data, train_steps=steps)
+        options = TrainingOptions(data_dir=self.data, train_steps=steps, summary_steps=1)
         assert training.train(config, platform, run, options, build) == 0
         return _weights(self.folder / name)
 
@@ -99,6 +99,9 @@ def test_replicas_go_on_as_if_they_had_not_stopped(tmp_path):
     trainer.train("parts", ReplicasOnCpu(), 3, steps=1)
     parts = trainer.train("parts", ReplicasOnCpu(), 3, steps=3)
     assert any("Average" in name for name in whole) == TF2
+    for name in ("whole", "parts"):
+        lines = json_lines.read(str(tmp_path / name / "log.jsonl"))
+        assert [line["step"] for line in lines] == [1, 2, 3]
     for name in whole:
         np.testing.assert_allclose(parts[name], whole[name], rtol=0, atol=1e-5, err_msg=name)
 

@@ -1,6 +1,7 @@
 """Curves: on the disk before their checkpoint, taken back where a run goes on, fair rates."""
 
 import functools
+import types
 
 import numpy as np
 import pytest
@@ -81,6 +82,19 @@ def test_a_point_has_the_mean_of_its_steps_and_runs_say_what_they_are(data, tmp_
         if value.metadata.plugin_data.plugin_name == "text"
     }
     assert "- conv_features: 3\n" in texts["config"] and "- dataset: tiny\n" in texts["data"]
+    assert "- name: records\n" in texts["data"]
+
+
+def test_a_point_is_recorded_by_the_process_that_writes(tmp_path):
+    recorded = []
+    values = types.SimpleNamespace(results={"step": [10, 10], "loss/total": [2.0, 4.0]})
+    for folder in (str(tmp_path), None):
+        hook = curves.CurvesHook(folder, 6, 10, record=lambda step, at: recorded.append((step, at)))
+        if folder:
+            hook._writer = tf.summary.FileWriterCache.get(folder)
+        hook.after_run(None, values)
+    ((step, scalars),) = recorded
+    assert (step, scalars["loss/total"]) == (10, 3.0) and scalars["speed/patches_per_second"] > 0
 
 
 def test_rates_leave_evaluations_out(tmp_path, monkeypatch):
