@@ -37,7 +37,7 @@ def training_input_fn(
     batches_per_step: int = 1,
     rank: int = 0,
     rank_size: int = 1,
-    tiles_in_play: int = 32,
+    tiles_in_play: Optional[int] = None,
     with_keys: bool = True,
     parallel_calls: Optional[int] = None,
     corrupt: Optional[CorruptRecords] = None,
@@ -57,8 +57,8 @@ def training_input_fn(
         schedule they are of one scale.
       rank: this process, from 0; ranks share out the records.
       rank_size: number of processes.
-      tiles_in_play: tiles that take turns in giving patches, rounded up to whole batches. What is
-        held in memory grows with it.
+      tiles_in_play: tiles that take turns in giving patches, rounded up to whole batches; by
+        default as `sampling.tiles_in_play` says. What is held in memory grows with it.
       with_keys: leave "key" among the features.
       parallel_calls: tiles decoded at a time at one scale; by default as many as there are cores.
       corrupt: leaves corrupt records out and counts them here; by default they are errors.
@@ -76,6 +76,7 @@ def training_input_fn(
       UserError: the data set is not whole or does not fit the recipe.
     """
     reader = RecordReader(data_dir, scales, "training", recipe.patch_size, corrupt)
+    tiles = tiles_in_play or sampling.tiles_in_play(recipe, max(scales))
     streams = {
         scale: sampling.Stream(
             recipe.seed,
@@ -83,7 +84,7 @@ def training_input_fn(
             reader.manifest.records,
             recipe.batch_size,
             recipe.patches_per_tile,
-            -(-tiles_in_play // recipe.batch_size),
+            -(-tiles // recipe.batch_size),
             rank,
             rank_size,
         )

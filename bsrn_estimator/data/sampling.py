@@ -15,6 +15,15 @@ from typing import Dict, Sequence, Tuple
 
 import numpy as np
 
+from bsrn_estimator.config import Recipe
+
+# The number of the rule by which the places of tiles follow from recipe and data. What it says must
+# stay: a run goes on in the order that it was begun in.
+NEWEST_ORDER = 2
+# In order 1 a block was of so many tiles, rounded up to whole groups.
+FORMER_TILES_IN_PLAY = 32
+_GROUPS_IN_PLAY = 8
+_BYTES_IN_PLAY = 2**28
 # What the draws of the two kinds of numbers begin with, so that they never share a generator.
 _ORDER, _SCALES = 1, 2
 _STEPS_DRAWN_TOGETHER = 1024
@@ -61,6 +70,22 @@ class Stream:
         """
         blocks, batches = divmod(batch, self.groups_in_play * self.patches_per_tile)
         return blocks * self.groups_in_play * self.batch_size, batches
+
+
+def tiles_in_play(recipe: Recipe, scale: int) -> int:
+    """The tiles of a block in order 2: eight groups, so that batches in a row are of other tiles.
+
+    Where `FORMER_TILES_IN_PLAY` are more, it is these. There are fewer groups where the patches of
+    a block, which memory holds twice, would be more than 256 MB: one group at least.
+
+    Args:
+      recipe: batch and patch size, patches for each reading of a tile.
+      scale: the largest scale that is trained.
+    """
+    pixels = recipe.patch_size**2 * (1 + scale**2)
+    group = recipe.batch_size * recipe.patches_per_tile * 3 * pixels
+    groups = min(_GROUPS_IN_PLAY, max(_BYTES_IN_PLAY // group, 1))
+    return max(groups * recipe.batch_size, FORMER_TILES_IN_PLAY)
 
 
 # Two epochs meet in a block, for each of four scales; a few more where records are few.
