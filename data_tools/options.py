@@ -6,9 +6,9 @@ from typing import Optional, Tuple
 
 from bsrn_estimator import cores, scales
 from bsrn_estimator.data.manifest import ENCODINGS, KINDS, SPLITS
+from bsrn_estimator.data.tiles import common_multiple, default_tile_size, least_overlap
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.pictures.decoding import MAX_PIXELS
-from data_tools.tiles import common_multiple, default_tile_size, least_overlap
 
 DATASETS = ("div2k", "bsd100", "benchmark", "folder", "tfds")
 

@@ -19,6 +19,7 @@ from bsrn_estimator.compat import (
 from bsrn_estimator.config import Recipe
 from bsrn_estimator.data import augmentation, parsing, sampling
 from bsrn_estimator.data.reader import CorruptRecords, RecordReader
+from bsrn_estimator.data.shares import PatchPlaces, Shares, patch_places
 from bsrn_estimator.pictures.imresize import enlarge
 
 _FOREVER = np.iinfo(np.int64).max
@@ -77,6 +78,7 @@ def training_input_fn(
     """
     reader = RecordReader(data_dir, scales, "training", recipe.patch_size, corrupt)
     tiles = tiles_in_play or sampling.tiles_in_play(recipe, max(scales))
+    places = {scale: patch_places(reader.manifest, scale, recipe.patch_size) for scale in scales}
     streams = {
         scale: sampling.Stream(
             recipe.seed,
@@ -87,12 +89,14 @@ def training_input_fn(
             -(-tiles // recipe.batch_size),
             rank,
             rank_size,
+            _shares(places[scale]),
         )
         for scale in scales
     }
 
     def batches(scale: int, first: int) -> tf.data.Dataset:
-        dataset = _batches(reader, streams[scale], first, recipe.patch_size, parallel_calls)
+        stream = streams[scale]
+        dataset = _batches(reader, stream, places[scale], first, recipe.patch_size, parallel_calls)
         return dataset if with_keys else dataset.map(_without_key)
 
     def input_fn() -> tf.data.Dataset:
@@ -126,7 +130,7 @@ def evaluation_input_fn(data_dir: str, scales: Sequence[int]) -> Callable[[], tf
 
     @_as_it_stands
     def picture(number: tf.Tensor) -> Tuple[Dict, Dict]:
-        parsed = parsing.parse(_read(reader, number), scales)
+        parsed = parsing.parse(_read(reader, number)[1], scales)
         decode = parsing.decoder(reader, parsed)
         features = {"key": parsed["key"]}
         for scale in scales:
@@ -236,6 +240,7 @@ def _joint(batches: Callable, scales: Sequence[int], seed: int, start_step: int)
 def _batches(
     reader: RecordReader,
     stream: sampling.Stream,
+    places: Optional[PatchPlaces],
     first: int,
     patch_size: int,
     parallel_calls: Optional[int],
@@ -244,7 +249,7 @@ def _batches(
 
     @_as_it_stands
     def visit(number: tf.Tensor) -> Tuple[Dict[str, tf.Tensor], ...]:
-        return _visit(reader, stream, number, patch_size)
+        return _visit(reader, stream, places, number, patch_size)
 
     number, surplus = stream.start(first)
     # This rank's visits, by number, without end.
@@ -270,13 +275,25 @@ def _listed(*batches: Dict[str, tf.Tensor]) -> tf.data.Dataset:
     return functools.reduce(lambda head, tail: head.concatenate(tail), datasets)
 
 
+def _shares(places: Optional[PatchPlaces]) -> Optional[Shares]:
+    return places and Shares(places.weights)
+
+
 def _visit(
-    reader: RecordReader, stream: sampling.Stream, number: tf.Tensor, patch_size: int
+    reader: RecordReader,
+    stream: sampling.Stream,
+    places: Optional[PatchPlaces],
+    number: tf.Tensor,
+    patch_size: int,
 ) -> Tuple[Dict[str, tf.Tensor], ...]:
-    """The patches of one visit: "lr" and "hr" of each, and "key"."""
+    """The patches of one visit: "lr" and "hr" of each, and "key".
+
+    They lie in the part of the tile that `places` says, anywhere where it is None.
+    """
     scale, patches = stream.scale, stream.patches_per_tile
     visit = number * stream.rank_size + stream.rank
-    parsed = parsing.parse(_read(reader, visit, stream.record), [scale])
+    record, serialized = _read(reader, visit, stream.record)
+    parsed = parsing.parse(serialized, [scale])
     decode = parsing.decoder(reader, parsed)
     lr, hr = decode("lr_x%d" % scale), decode("hr")
     lr_shape = tf.shape(lr)
@@ -292,7 +309,7 @@ def _visit(
         ]
     )
     with tf.control_dependencies([tf.Assert(fits, [problem])]):
-        height, width, _ = tf.unstack(lr_shape)
+        height, width = tf.unstack(_patch_area(record, places, lr_shape[:2]))
     key = (stream.seed, visit * _SCALE_SLOTS + scale)
     y, x, orientation = augmentation.draw_patches(key, patches, height, width, patch_size)
     lr = augmentation.cut(lr, y, x, patch_size, orientation)
@@ -301,19 +318,34 @@ def _visit(
     return tuple({"lr": lr, "hr": hr, "key": parsed["key"]} for lr, hr in pairs)
 
 
-def _read(reader: RecordReader, number: tf.Tensor, record_of: Callable = int) -> tf.Tensor:
-    """The data of record `record_of(number)`, a string scalar.
+def _patch_area(record: tf.Tensor, places: Optional[PatchPlaces], shape: tf.Tensor) -> tf.Tensor:
+    """Height and width of the part of an LR tile of `shape` where its patches lie: int32 [2]."""
+    if places is None:
+        return shape
+    areas = places.areas
+    # By a function of Python: a table in the graph would grow with the data.
+    area = python_function(lambda record: areas[record], [record], tf.int64, stateful=False)
+    area.set_shape([2])
+    return tf.minimum(tf.cast(area, tf.int32), shape)
+
+
+def _read(
+    reader: RecordReader, number: tf.Tensor, record_of: Callable = int
+) -> Tuple[tf.Tensor, tf.Tensor]:
+    """Number, int64, and data, a string, of record `record_of(number)` or the one in its place.
 
     Python's part of the work: it places one read and checks one checksum. All that follows runs
     in TensorFlow, where several threads can be at work at a time.
     """
 
-    def read(number: np.ndarray) -> bytes:
-        return reader.read(record_of(number))
+    def read(number: np.ndarray) -> Tuple[np.ndarray, bytes]:
+        record, data = reader.take(record_of(number))
+        return np.int64(record), data
 
-    serialized = python_function(read, [number], tf.string, stateful=False)
-    serialized.set_shape([])
-    return serialized
+    record, data = python_function(read, [number], [tf.int64, tf.string], stateful=False)
+    record.set_shape([])
+    data.set_shape([])
+    return record, data
 
 
 def _bicubic(lr: tf.Tensor, scale: int) -> tf.Tensor:
