@@ -24,13 +24,13 @@ import numpy as np
 from PIL import Image
 
 from benchmarks import _report
+from bsrn_estimator.data.tiles import tiles_of
 from bsrn_estimator.pictures.decoding import read_rgb
 from bsrn_estimator.pictures.files import walk
 from bsrn_estimator.pictures.imresize import shrink
 from data_tools.convert import convert
 from data_tools.encoding import encode_pixels
 from data_tools.options import ConversionOptions
-from data_tools.tiles import tiles_of
 
 SIZE = (1356, 2040)  # what most pictures of DIV2K measure
 SCALES = (2, 3, 4)
@@ -160,7 +160,7 @@ def _bare(folder: str, encoding: str, part: int = 0, parts: int = 1) -> None:
         pictures.update((s, np.asarray(Image.open(path))) for s, path in lr_paths.items())
         for tile in tiles_of(SIZE, options.tile_size, options.overlap, SCALES):
             for scale, pixels in pictures.items():
-                y, x, height, width = (value // scale for value in tile)
+                y, x, height, width = (value // scale for value in tile[:4])
                 part = pixels[y : y + height, x : x + width]
                 if encoding == "raw":
                     part.tobytes()

@@ -37,8 +37,8 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=3, help="pictures to convert")
     parser.add_argument("--seconds", type=float, default=5, help="how long each form is measured")
     parser.add_argument("--patches_per_tile", type=int, default=8)
-    parser.add_argument("--tiles_in_play", type=int, default=32)
-    parser.add_argument("--parallel_calls", type=int, help="default: as the input function chooses")
+    for name in ("--tiles_in_play", "--parallel_calls"):
+        parser.add_argument(name, type=int, help="default: as the input function chooses")
     parser.add_argument("--degradations", default="", help="some of jpeg,noise,blur")
     parser.add_argument("--form", choices=("plain", "random", "joint"), help=argparse.SUPPRESS)
     parser.add_argument("--folder", help=argparse.SUPPRESS)

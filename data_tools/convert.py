@@ -18,6 +18,7 @@ from data_tools.encoding import Bad, encode_picture
 from data_tools.headers import Checked, check
 from data_tools.options import ConversionOptions
 from data_tools.output import Output
+from data_tools.shards import shard_numbers
 from data_tools.sources import SourcePicture, find_pictures
 from data_tools.workers import WorkerDied, ordered
 
@@ -111,7 +112,7 @@ def convert(options: ConversionOptions) -> Result:
     with _disk_errors_are_said(options.output_dir), _stop_requests() as stop:
         with Output(options.output_dir, options.split, _settings(options)) as output:
             output.resume(pictures)
-            _write_shards(output, pictures, options, stop)
+            _write_shards(output, checked, options, stop)
             skipped = problems + [bad for entry in output.entries for bad in entry.skipped]
             manifest = output.publish(_manifest(options, pictures, output, len(skipped)))
     seconds = time.monotonic() - begin
@@ -145,14 +146,16 @@ def _existing(options: ConversionOptions) -> Optional[Manifest]:
 
 
 def _write_shards(
-    output: Output, pictures: List[SourcePicture], options: ConversionOptions, stop: List[int]
+    output: Output, checked: Checked, options: ConversionOptions, stop: List[int]
 ) -> None:
     """Encodes the pictures that no whole shard covers, and writes them shard by shard."""
+    pictures, numbers = checked.pictures, shard_numbers(checked.sizes, options)
     done = output.pictures_done
     function = functools.partial(encode_picture, options=options)
     encoded = ordered(function, pictures[done:], options.workers)
     results = _until_told(stop, encoded, output, len(pictures))
     skipped: List[Tuple[str, str]] = []
+    number = 0
     with contextlib.closing(results), progress(
         None, len(pictures), "Converting", "pictures", initial=done
     ) as bar:
@@ -163,12 +166,12 @@ def _write_shards(
                     raise UserError(_refusal([(picture.name, result.problem)], _SKIP_WAY))
                 skipped.append((picture.name, result.problem))
             else:
-                writer = output.open_shard()
-                if writer.records and writer.bytes + len(result.frames) > options.shard_bytes:
+                # Not before there is something for the next one, so that no shard is empty.
+                if output.open_shard().records and numbers[end] > number:
                     output.close_shard(pictures, end, skipped)
                     skipped = []
-                    writer = output.open_shard()
-                writer.write_framed(result.frames, result.records)
+                number = numbers[end]
+                output.write(result.frames, result.records, result.size)
             bar.update()
     if output.open_shard().records:
         output.close_shard(pictures, len(pictures), skipped)

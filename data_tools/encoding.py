@@ -9,6 +9,7 @@ import numpy as np
 from bsrn_estimator.data.example import encode_example
 from bsrn_estimator.data.records import image_features
 from bsrn_estimator.data.tfrecord import frame
+from bsrn_estimator.data.tiles import tiles_of
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.pictures import pairs
 from bsrn_estimator.pictures.decoding import read_colours, read_rgb, three_channels
@@ -16,7 +17,6 @@ from bsrn_estimator.pictures.imresize import shrink
 from data_tools import degradations
 from data_tools.options import ConversionOptions
 from data_tools.sources import SourcePicture
-from data_tools.tiles import tiles_of
 
 # On photographs, run lengths behind the row filters come within a few percent of the size of zlib's
 # level 6 in a fraction of its time: benchmarks/convert.py prints both.
@@ -25,10 +25,11 @@ _PNG = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PN
 
 @dataclasses.dataclass(frozen=True)
 class Encoded:
-    """The records of one picture, framed as they stand in a shard."""
+    """The records of one picture, framed as they stand in a shard, and its WIDTHxHEIGHT."""
 
     frames: bytes
     records: int
+    size: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +45,7 @@ def encode_picture(picture: SourcePicture, options: ConversionOptions) -> Union[
         hr, lr = read_picture(picture, options)
         records = _records(picture.name, hr, lr, options)
         frames = [frame(encode_example(features)) for features in records]
-        return Encoded(b"".join(frames), len(frames))
+        return Encoded(b"".join(frames), len(frames), "%dx%d" % (hr.shape[1], hr.shape[0]))
     except UserError as error:
         return Bad(str(error))
     except MemoryError:
@@ -94,7 +95,7 @@ def _records(
         return
     for tile in tiles_of(hr.shape[:2], options.tile_size, options.overlap, options.scales):
         parts = {
-            scale: encoded(_part(pixels, *(value // scale for value in tile)))
+            scale: encoded(_part(pixels, *(value // scale for value in tile[:4])))
             for scale, pixels in lr.items()
         }
         key = "%s_y%04d_x%04d" % (name, tile.y, tile.x)
@@ -103,7 +104,7 @@ def _records(
             name,
             options.encoding,
             (tile.y, tile.x),
-            encoded(_part(hr, *tile)),
+            encoded(_part(hr, *tile[:4])),
             parts,
             channels,
         )

@@ -3,13 +3,13 @@
 from concurrent import futures
 from typing import List, NamedTuple, Optional, Tuple
 
+from bsrn_estimator.data.tiles import common_multiple
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.pictures import pairs
 from bsrn_estimator.pictures.decoding import picture_size
 from bsrn_estimator.progress import progress
 from data_tools.options import ConversionOptions
 from data_tools.sources import Found, SourcePicture
-from data_tools.tiles import common_multiple
 
 _THREADS = 8  # headers are waited for, not computed
 
@@ -19,19 +19,21 @@ class Checked(NamedTuple):
 
     Attributes:
       pictures: those that can be converted, as far as their headers tell, in order.
+      sizes: height and width of each of them.
       problems: name of each other one, and a sentence that says what is wrong.
       fitting_patch: the largest --patch_size for which no picture is too small; None where none is
         too small already, or where no patch size would do.
     """
 
     pictures: List[SourcePicture]
+    sizes: List[Tuple[int, int]]
     problems: List[Tuple[str, str]]
     fitting_patch: Optional[int]
 
 
 def check(found: Found, options: ConversionOptions) -> Checked:
     """Splits what a source found."""
-    pictures, problems, patches = [], list(found.problems), []
+    pictures, sizes, problems, patches = [], [], list(found.problems), []
     with futures.ThreadPoolExecutor(_THREADS) as pool:
         results = pool.map(lambda picture: _look(picture, options), found.pictures)
         bar = progress(results, len(found.pictures), "Checking", "pictures")
@@ -40,12 +42,13 @@ def check(found: Found, options: ConversionOptions) -> Checked:
                 problem = _too_small(picture, size, options)
                 if problem:
                     patches.append(_largest_patch(size, options))
-            if problem is None:
+            if problem is None and size is not None:
                 pictures.append(picture)
-            else:
+                sizes.append(size)
+            elif problem is not None:
                 problems.append((picture.name, problem))
     fitting = min(patches) if patches and options.training else 0
-    return Checked(pictures, problems, fitting or None)
+    return Checked(pictures, sizes, problems, fitting or None)
 
 
 def _look(

@@ -6,10 +6,10 @@ from typing import Optional, Tuple
 
 from bsrn_estimator import cores, scales
 from bsrn_estimator.data.manifest import ENCODINGS, KINDS, SPLITS, name_of_folder
+from bsrn_estimator.data.tiles import common_multiple, default_tile_size, least_overlap
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.pictures.decoding import MAX_PIXELS
 from data_tools import degradations
-from data_tools.tiles import common_multiple, default_tile_size, least_overlap
 
 DATASETS = ("div2k", "bsd100", "benchmark", "folder", "tfds")
 

@@ -36,7 +36,7 @@ class Entry:
     """One whole shard, as the journal describes it.
 
     Attributes:
-      records, bytes, crc32c: as in the manifest.
+      records, bytes, crc32c, sizes: as in the manifest.
       end: how many pictures of the input it and the shards before it cover.
       inputs: digest of the pictures that it alone covers.
       skipped: name of each bad picture among them, and what is wrong with it.
@@ -48,6 +48,7 @@ class Entry:
     end: int
     inputs: str
     skipped: Tuple[Tuple[str, str], ...]
+    sizes: Tuple[str, ...]
 
 
 class Output:
@@ -67,6 +68,7 @@ class Output:
         self._settings = settings
         self._total: Optional[int] = None
         self._writer: Optional[ShardWriter] = None
+        self._sizes: List[str] = []
         try:
             os.makedirs(folder, exist_ok=True)
             self._journal = open(
@@ -115,14 +117,21 @@ class Output:
         """The shard that is being written; a new one where there is none."""
         if self._writer is None:
             self._writer = ShardWriter(self._aside(len(self.entries)))
+            self._sizes = []
         return self._writer
+
+    def write(self, frames: bytes, records: int, size: str) -> None:
+        """Appends the framed records of a picture of "WIDTHxHEIGHT" to the open shard."""
+        self.open_shard().write_framed(frames, records)
+        self._sizes.append(size)
 
     def close_shard(self, pictures: Sequence[SourcePicture], end: int, skipped) -> None:
         """Completes the shard, which covers all pictures up to `end` that no other one covers."""
         shard = self._writer.finish(rename=False)
         self._writer = None
         inputs = _digest(pictures[self.pictures_done : end])
-        entry = Entry(shard.records, shard.bytes, shard.crc32c, end, inputs, tuple(skipped))
+        counts = shard.records, shard.bytes, shard.crc32c
+        entry = Entry(*counts, end, inputs, tuple(skipped), tuple(self._sizes))
         self._write_line(dataclasses.asdict(entry))
         self.entries.append(entry)
 
@@ -143,7 +152,7 @@ class Output:
             aside = files.aside(self._aside(number))
             if os.path.exists(aside):
                 os.replace(aside, os.path.join(self.folder, name))
-            shards.append(Shard(name, entry.records, entry.bytes, entry.crc32c))
+            shards.append(Shard(name, entry.records, entry.bytes, entry.crc32c, entry.sizes))
         for name in set(shards_in(self.folder)) - {shard.name for shard in shards}:
             os.remove(os.path.join(self.folder, name))
         manifest = dataclasses.replace(manifest, shards=tuple(shards))
@@ -165,7 +174,8 @@ class Output:
     def _take_over(self, line: Dict[str, Any], pictures: Sequence[SourcePicture]) -> bool:
         try:
             skipped = tuple((str(name), str(problem)) for name, problem in line["skipped"])
-            entry = Entry(**dict(line, skipped=skipped))
+            sizes = tuple(map(str, line["sizes"]))
+            entry = Entry(**dict(line, skipped=skipped, sizes=sizes))
             same = entry.inputs == _digest(pictures[self.pictures_done : entry.end])
         except (KeyError, TypeError, ValueError, OSError):
             return False

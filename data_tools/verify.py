@@ -1,12 +1,13 @@
 """Re-reads converted data from the first byte to the last and compares it with its manifest."""
 
 import os
-from typing import Any, Dict, Set
+from typing import Any, Dict, Iterator, Optional, Set, Tuple
 
 from bsrn_estimator.data.example import decode_example
-from bsrn_estimator.data.manifest import Manifest
+from bsrn_estimator.data.manifest import Manifest, Shard
 from bsrn_estimator.data.records import CHANNELS, RGB
 from bsrn_estimator.data.tfrecord import CorruptRecord, index_shard, read_record
+from bsrn_estimator.data.tiles import tiles_of
 from bsrn_estimator.errors import UserError, printable
 from bsrn_estimator.pictures.decoding import picture_size
 from bsrn_estimator.progress import progress
@@ -42,10 +43,10 @@ def verify(folder: str) -> Manifest:
                     "it holds %d records where the manifest says %d"
                     % (len(offsets), shard.records),
                 )
+            areas = _areas(manifest, shard)
             for number, place in enumerate(zip(offsets, lengths)):
-                _verify_record(
-                    path, number, read_record(path, *place, number), manifest, keys, names
-                )
+                data = read_record(path, *place, number)
+                _verify_record(path, number, data, manifest, next(areas, None), keys, names)
                 bar.update()
             if file_crc(path)[1] != shard.crc32c:
                 raise CorruptRecord(path, None, "its checksum is not that of the manifest")
@@ -57,11 +58,22 @@ def verify(folder: str) -> Manifest:
     return manifest
 
 
+def _areas(manifest: Manifest, shard: Shard) -> Iterator[Tuple[int, ...]]:
+    """What each record of a shard shows: y, x, height and width; nothing where none is told."""
+    for size in shard.picture_sizes:
+        if manifest.kind == "evaluation":
+            yield (0, 0) + size
+            continue
+        for tile in tiles_of(size, manifest.tile_size, manifest.overlap, manifest.scales):
+            yield tile[:4]
+
+
 def _verify_record(
     path: str,
     number: int,
     data: bytes,
     manifest: Manifest,
+    area: Optional[Tuple[int, ...]],
     keys: Set[bytes],
     names: Set[bytes],
 ) -> None:
@@ -70,7 +82,7 @@ def _verify_record(
             name: values[0] for name, values in decode_example(data).items()
         }
         key = features["image/key"]
-        problem = _geometry_problem(features, manifest)
+        problem = _geometry_problem(features, manifest, area)
         names.add(features["image/name"])
     except (ValueError, KeyError, IndexError, TypeError) as error:
         raise CorruptRecord(
@@ -83,9 +95,17 @@ def _verify_record(
     keys.add(key)
 
 
-def _geometry_problem(features: Dict, manifest: Manifest):
-    """What does not fit together in one record, or None."""
+def _geometry_problem(features: Dict, manifest: Manifest, area: Optional[Tuple[int, ...]]):
+    """What does not fit together in one record, or with the area that it is to show, or None."""
     height, width = features["image/height"], features["image/width"]
+    found = (features["image/y"], features["image/x"], height, width)
+    if area is not None and found != area:
+        return "it shows %dx%d pixels at %d,%d, not the part that its manifest tells" % (
+            width,
+            height,
+            found[1],
+            found[0],
+        )
     if features["image/format"] != manifest.encoding.encode():
         return "its encoding is not %s" % manifest.encoding
     if features.get(CHANNELS, RGB) not in (1, RGB):

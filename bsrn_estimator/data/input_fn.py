@@ -20,6 +20,7 @@ from bsrn_estimator.compat import (
 from bsrn_estimator.config import Recipe
 from bsrn_estimator.data import augmentation, degradations, parsing, sampling
 from bsrn_estimator.data.reader import CorruptRecords, RecordReader
+from bsrn_estimator.data.shares import PatchPlaces, Shares, patch_places
 from bsrn_estimator.pictures.imresize import enlarge
 
 _FOREVER = np.iinfo(np.int64).max
@@ -38,7 +39,7 @@ def training_input_fn(
     batches_per_step: int = 1,
     rank: int = 0,
     rank_size: int = 1,
-    tiles_in_play: int = 32,
+    tiles_in_play: Optional[int] = None,
     with_keys: bool = True,
     parallel_calls: Optional[int] = None,
     corrupt: Optional[CorruptRecords] = None,
@@ -59,8 +60,8 @@ def training_input_fn(
         schedule they are of one scale.
       rank: this process, from 0; ranks share out the records.
       rank_size: number of processes.
-      tiles_in_play: tiles that take turns in giving patches, rounded up to whole batches. What is
-        held in memory grows with it.
+      tiles_in_play: tiles that take turns in giving patches, rounded up to whole batches; by
+        default as `sampling.tiles_in_play` says. What is held in memory grows with it.
       with_keys: leave "key" among the features.
       parallel_calls: tiles decoded at a time at one scale; by default as many as there are cores.
       corrupt: leaves corrupt records out and counts them here; by default they are errors.
@@ -78,6 +79,8 @@ def training_input_fn(
       UserError: the data set is not whole or does not fit the recipe.
     """
     reader = RecordReader(data_dir, scales, "training", recipe.patch_size, corrupt)
+    tiles = tiles_in_play or sampling.tiles_in_play(recipe, max(scales))
+    places = {scale: patch_places(reader.manifest, scale, recipe.patch_size) for scale in scales}
     streams = {
         scale: sampling.Stream(
             recipe.seed,
@@ -85,15 +88,17 @@ def training_input_fn(
             reader.manifest.records,
             recipe.batch_size,
             recipe.patches_per_tile,
-            -(-tiles_in_play // recipe.batch_size),
+            -(-tiles // recipe.batch_size),
             rank,
             rank_size,
+            _shares(places[scale]),
         )
         for scale in scales
     }
 
     def batches(scale: int, first: int) -> tf.data.Dataset:
-        dataset = _batches(reader, streams[scale], first, recipe, parallel_calls)
+        stream = streams[scale]
+        dataset = _batches(reader, stream, places[scale], first, recipe, parallel_calls)
         return dataset if with_keys else dataset.map(_without_key)
 
     def input_fn() -> tf.data.Dataset:
@@ -128,7 +133,7 @@ def evaluation_input_fn(data_dir: str, scales: Sequence[int]) -> Callable[[], tf
 
     @_as_it_stands
     def picture(number: tf.Tensor) -> Tuple[Dict, Dict]:
-        parsed = parsing.parse(_read(reader, number), scales)
+        parsed = parsing.parse(_read(reader, number)[1], scales)
         decode = parsing.decoder(reader, parsed)
         features = {name: parsed[name] for name in ("key", "channels")}
         for scale in scales:
@@ -238,6 +243,7 @@ def _joint(batches: Callable, scales: Sequence[int], seed: int, start_step: int)
 def _batches(
     reader: RecordReader,
     stream: sampling.Stream,
+    places: Optional[PatchPlaces],
     first: int,
     recipe: Recipe,
     parallel_calls: Optional[int],
@@ -246,7 +252,7 @@ def _batches(
 
     @_as_it_stands
     def visit(number: tf.Tensor) -> Tuple[Dict[str, tf.Tensor], ...]:
-        return _visit(reader, stream, number, recipe)
+        return _visit(reader, stream, places, number, recipe)
 
     number, surplus = stream.start(first)
     # This rank's visits, by number, without end.
@@ -272,13 +278,25 @@ def _listed(*batches: Dict[str, tf.Tensor]) -> tf.data.Dataset:
     return functools.reduce(lambda head, tail: head.concatenate(tail), datasets)
 
 
+def _shares(places: Optional[PatchPlaces]) -> Optional[Shares]:
+    return places and Shares(places.weights)
+
+
 def _visit(
-    reader: RecordReader, stream: sampling.Stream, number: tf.Tensor, recipe: Recipe
+    reader: RecordReader,
+    stream: sampling.Stream,
+    places: Optional[PatchPlaces],
+    number: tf.Tensor,
+    recipe: Recipe,
 ) -> Tuple[Dict[str, tf.Tensor], ...]:
-    """The patches of one visit: "lr" and "hr" of each, and "key"."""
+    """The patches of one visit: "lr" and "hr" of each, and "key".
+
+    They lie in the part of the tile that `places` says, anywhere where it is None.
+    """
     scale, patches, patch_size = stream.scale, stream.patches_per_tile, recipe.patch_size
     visit = number * stream.rank_size + stream.rank
-    parsed = parsing.parse(_read(reader, visit, stream.record), [scale])
+    record, serialized = _read(reader, visit, stream.record)
+    parsed = parsing.parse(serialized, [scale])
     decode = parsing.decoder(reader, parsed)
     lr, hr = decode("lr_x%d" % scale), decode("hr")
     lr_shape = tf.shape(lr)
@@ -294,7 +312,7 @@ def _visit(
         ]
     )
     with tf.control_dependencies([tf.Assert(fits, [problem])]):
-        height, width, _ = tf.unstack(lr_shape)
+        height, width = tf.unstack(_patch_area(record, places, lr_shape[:2]))
     key = (stream.seed, visit * _SCALE_SLOTS + scale)
     y, x, orientation = augmentation.draw_patches(key, patches, height, width, patch_size)
     lr = augmentation.cut(lr, y, x, patch_size, orientation)
@@ -304,19 +322,34 @@ def _visit(
     return tuple({"lr": lr, "hr": hr, "key": parsed["key"]} for lr, hr in pairs)
 
 
-def _read(reader: RecordReader, number: tf.Tensor, record_of: Callable = int) -> tf.Tensor:
-    """The data of record `record_of(number)`, a string scalar.
+def _patch_area(record: tf.Tensor, places: Optional[PatchPlaces], shape: tf.Tensor) -> tf.Tensor:
+    """Height and width of the part of an LR tile of `shape` where its patches lie: int32 [2]."""
+    if places is None:
+        return shape
+    areas = places.areas
+    # By a function of Python: a table in the graph would grow with the data.
+    area = python_function(lambda record: areas[record], [record], tf.int64, stateful=False)
+    area.set_shape([2])
+    return tf.minimum(tf.cast(area, tf.int32), shape)
+
+
+def _read(
+    reader: RecordReader, number: tf.Tensor, record_of: Callable = int
+) -> Tuple[tf.Tensor, tf.Tensor]:
+    """Number, int64, and data, a string, of record `record_of(number)` or the one in its place.
 
     Python's part of the work: it places one read and checks one checksum. All that follows runs
     in TensorFlow, where several threads can be at work at a time.
     """
 
-    def read(number: np.ndarray) -> bytes:
-        return reader.read(record_of(number))
+    def read(number: np.ndarray) -> Tuple[np.ndarray, bytes]:
+        record, data = reader.take(record_of(number))
+        return np.int64(record), data
 
-    serialized = python_function(read, [number], tf.string, stateful=False)
-    serialized.set_shape([])
-    return serialized
+    record, data = python_function(read, [number], [tf.int64, tf.string], stateful=False)
+    record.set_shape([])
+    data.set_shape([])
+    return record, data
 
 
 def _bicubic(lr: tf.Tensor, scale: int) -> tf.Tensor:

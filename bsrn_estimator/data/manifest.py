@@ -1,19 +1,26 @@
-"""The description of a converted data set: what its shards hold, and how to tell them whole."""
+"""The description of a converted data set: what its shards hold, and how to tell them whole.
+
+Version 2 tells the size of every picture, and with it which tiles there are (`tiles`): what is read
+how often follows from it (`shares`). Version 1 does not, and its records are read equally often.
+"""
 
 import dataclasses
 import os
-from typing import Any, Dict, Iterable, Optional, Tuple
+import re
+from typing import Any, Dict, Iterable, List, Optional, Tuple
 
 from bsrn_estimator import files
+from bsrn_estimator.data import tiles
 from bsrn_estimator.errors import UserError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 FILE_NAME = "manifest.json"
 KINDS = ("training", "evaluation")
 SPLITS = ("train", "valid", "test")
 ENCODINGS = ("png", "raw")
 # Folders that say what their pictures are, not which set they are of.
 _UNTELLING = ("hr", "gt", "sr")
+_SIZE = re.compile("[1-9][0-9]{0,6}x[1-9][0-9]{0,6}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,12 +32,20 @@ class Shard:
       records: how many records it holds.
       bytes: its size.
       crc32c: the plain (not masked) CRC-32C of the whole file.
+      sizes: "WIDTHxHEIGHT" of the HR pictures that it holds records of, in their order; none in
+        version 1.
     """
 
     name: str
     records: int
     bytes: int
     crc32c: int
+    sizes: Tuple[str, ...] = ()
+
+    @property
+    def picture_sizes(self) -> List[Tuple[int, int]]:
+        """Height and width of each picture of `sizes`."""
+        return [tuple(map(int, reversed(size.split("x")))) for size in self.sizes]  # type: ignore
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,13 +53,14 @@ class Manifest:
     """What `manifest.json` beside the shards says.
 
     Attributes:
-      format_version: 1. A reader refuses a newer one.
+      format_version: 1 or 2. A reader refuses a newer one.
       dataset: what was converted, e.g. "div2k".
       split: "train", "valid" or "test"; the first part of the shards' names.
       kind: "training", tiles; or "evaluation", whole pictures.
       scales: the scales that every record has an LR picture of, ascending.
       encoding: "png", or "raw": RGB, uint8, row after row.
-      tile_size: largest height and width of an HR tile in pixels; 0 for whole pictures.
+      tile_size: height and width of an HR tile in pixels, which in version 2 may be exceeded by an
+        eighth; 0 for whole pictures.
       overlap: least number of HR pixels that neighbouring tiles share; 0 for whole pictures.
       pictures: number of pictures converted.
       records: number of records in all shards.
@@ -169,17 +185,20 @@ class Manifest:
         """
         if not isinstance(values, dict) or not isinstance(values.get("format_version"), int):
             raise UserError("%s does not hold a manifest" % source)
-        if values["format_version"] != FORMAT_VERSION:
+        if not 1 <= values["format_version"] <= FORMAT_VERSION:
             raise UserError(
-                "%s is of format version %d, this program reads version %d; convert the data "
-                "again, or use the program that wrote it"
+                "%s is of format version %d, this program reads versions up to %d; convert the "
+                "data again, or use the program that wrote it"
                 % (source, values["format_version"], FORMAT_VERSION)
             )
         try:
-            shards = tuple(_build(Shard, shard) for shard in values["shards"])
+            shards = tuple(
+                _build(Shard, dict(shard, sizes=tuple(shard.get("sizes", ()))))
+                for shard in values["shards"]
+            )
             scales = tuple(values["scales"])
             manifest = _build(cls, dict(values, shards=shards, scales=scales))
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise UserError("%s is damaged: %s" % (source, error)) from None
         problem = manifest._contradiction()
         if problem:
@@ -198,7 +217,43 @@ class Manifest:
             # A name from a foreign manifest must not lead out of the folder.
             if os.path.basename(shard.name) != shard.name or shard.name in ("", ".", ".."):
                 return "a shard is called %r" % shard.name
+        return self._wrong_sizes() if self.format_version > 1 else None
+
+    def _wrong_sizes(self) -> Optional[str]:
+        """What contradicts the sizes of the pictures, from which the tiles are computed."""
+        sizes = [size for shard in self.shards for size in shard.sizes]
+        for size in sizes:
+            if not (isinstance(size, str) and _SIZE.fullmatch(size)):
+                return "a picture measures %r" % (size,)
+        if len(sizes) != self.pictures:
+            return "it counts %d pictures, and tells the sizes of %d" % (self.pictures, len(sizes))
+        if self.kind == "training":
+            multiple = tiles.common_multiple(self.scales)
+            overlap = tiles.least_overlap(self.patch_size, self.scales)
+            if self.patch_size < 1 or self.overlap != overlap:
+                return "its tiles overlap by %d" % self.overlap
+            if self.tile_size <= overlap or self.tile_size % multiple:
+                return "its tiles measure %d" % self.tile_size
+        for shard in self.shards:
+            expected = sum(map(self._records_of, shard.picture_sizes))
+            if expected != shard.records:
+                return "%s holds %d records, its pictures give %d" % (
+                    shard.name,
+                    shard.records,
+                    expected,
+                )
         return None
+
+    def _records_of(self, size: Tuple[int, int]) -> int:
+        """How many records a picture gives; 0 where it cannot hold a patch."""
+        if self.kind == "evaluation":
+            return 1
+        multiple = tiles.common_multiple(self.scales)
+        sides = [side // multiple * multiple for side in size]
+        if min(sides) < self.patch_size * max(self.scales):
+            return 0
+        counts = [tiles.tiles_along(s, self.tile_size, self.overlap, multiple)[0] for s in sides]
+        return counts[0] * counts[1]
 
 
 def name_of_folder(path: str) -> str:

@@ -89,6 +89,13 @@ class RecordReader:
     def read(self, number: int) -> bytes:
         """The data of record `number`, 0 to manifest.records - 1, its checksum verified.
 
+        Raises: see `take`.
+        """
+        return self.take(number)[1]
+
+    def take(self, number: int) -> Tuple[int, bytes]:
+        """As `read`, with the number of the record, which may be another in place of a corrupt one.
+
         Raises:
           CorruptRecord: it is corrupt and corrupt records are not skipped.
           UserError: too many are corrupt.
@@ -101,7 +108,7 @@ class RecordReader:
             if offset == _LOST:
                 continue
             try:
-                return read_record(self._paths[shard], offset, length, in_shard)
+                return candidate, read_record(self._paths[shard], offset, length, in_shard)
             except CorruptRecord:
                 if self.corrupt is None:
                     raise

@@ -1,22 +1,33 @@
 """The order of the training data: a pure function of the seed and of the position.
 
 For every scale there is a stream of visits. Visit v of a stream reads one record: in epoch
-v // records, every record once, in an order drawn from (seed, scale, epoch). A visit gives several
-patches. As many visits as a batch has patches are a group, and several groups are a block: it gives
-a batch of the first patches of each group in turn, then the second patches of each, and so on. So
-the patches of a batch come from different tiles, and those of the next batches from others.
+v // records, every record once, or as often as its share is (`shares`), in an order drawn from
+(seed, scale, epoch). A visit gives several patches. As many visits as a batch has patches are a
+group, and several groups are a block: it gives a batch of the first patches of each group in turn,
+then the second patches of each, and so on. So the patches of a batch come from different tiles, and
+those of the next batches from others.
 
 With several ranks, rank r takes the visits v = r, r + rank_size, r + 2 * rank_size, ...
 """
 
 import dataclasses
 import functools
-from typing import Dict, Sequence, Tuple
+from typing import Dict, Optional, Sequence, Tuple
 
 import numpy as np
 
-# What the draws of the two kinds of numbers begin with, so that they never share a generator.
-_ORDER, _SCALES = 1, 2
+from bsrn_estimator.config import Recipe
+from bsrn_estimator.data.shares import Shares
+
+# The number of the rule by which the places of tiles follow from recipe and data. What it says must
+# stay: a run goes on in the order that it was begun in.
+NEWEST_ORDER = 2
+# In order 1 a block was of so many tiles, rounded up to whole groups.
+FORMER_TILES_IN_PLAY = 32
+_GROUPS_IN_PLAY = 8
+_BYTES_IN_PLAY = 2**29
+# What the draws of the kinds of numbers begin with, so that they never share a generator.
+_ORDER, _SCALES, _SHIFT = 1, 2, 3
 _STEPS_DRAWN_TOGETHER = 1024
 
 
@@ -33,6 +44,7 @@ class Stream:
       groups_in_play: groups of `batch_size` visits in a block.
       rank: this process, from 0.
       rank_size: number of processes.
+      shares: how often each record is read; None for once an epoch.
     """
 
     seed: int
@@ -43,6 +55,7 @@ class Stream:
     groups_in_play: int
     rank: int = 0
     rank_size: int = 1
+    shares: Optional[Shares] = None
 
     def visit(self, number: int) -> int:
         """The visit that this rank makes as its `number`-th, counted over all ranks."""
@@ -51,7 +64,10 @@ class Stream:
     def record(self, visit: int) -> int:
         """The record, from 0, that `visit` (counted over all ranks) reads."""
         epoch, place = divmod(int(visit), self.records)
-        return int(permutation(self.seed, self.scale, epoch, self.records)[place])
+        place = int(permutation(self.seed, self.scale, epoch, self.records)[place])
+        if self.shares is None:
+            return place
+        return self.shares.record(place, epoch, _shift(self.seed, self.scale))
 
     def start(self, batch: int) -> Tuple[int, int]:
         """Where to begin reading for batch number `batch`.
@@ -63,6 +79,22 @@ class Stream:
         return blocks * self.groups_in_play * self.batch_size, batches
 
 
+def tiles_in_play(recipe: Recipe, scale: int) -> int:
+    """The tiles of a block in order 2: eight groups, so that batches in a row are of other tiles.
+
+    Where `FORMER_TILES_IN_PLAY` are more, it is these. There are fewer groups where the patches of
+    a block, which memory holds twice, would be more than 512 MB: one group at least.
+
+    Args:
+      recipe: batch and patch size, patches for each reading of a tile.
+      scale: the largest scale that is trained.
+    """
+    pixels = recipe.patch_size**2 * (1 + scale**2)
+    group = recipe.batch_size * recipe.patches_per_tile * 3 * pixels
+    groups = min(_GROUPS_IN_PLAY, max(_BYTES_IN_PLAY // group, 1))
+    return max(groups * recipe.batch_size, FORMER_TILES_IN_PLAY)
+
+
 # Two epochs meet in a block, for each of four scales; a few more where records are few.
 @functools.lru_cache(maxsize=16)
 def permutation(seed: int, scale: int, epoch: int, records: int) -> np.ndarray:
@@ -70,6 +102,12 @@ def permutation(seed: int, scale: int, epoch: int, records: int) -> np.ndarray:
     order = _generator(_ORDER, seed, scale, epoch).permutation(records)
     order.setflags(write=False)
     return order
+
+
+@functools.lru_cache(maxsize=16)
+def _shift(seed: int, scale: int) -> int:
+    """What `Shares` shifts the epochs of a stream by."""
+    return int(_generator(_SHIFT, seed, scale).randint(2**32, dtype=np.int64))
 
 
 def scale_of_step(seed: int, step: int, scales: Sequence[int]) -> int:

@@ -1,9 +1,10 @@
 """Which data a run learns from, kept in its model folder so that it goes on with the same."""
 
 import os
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional
 
 from bsrn_estimator import files
+from bsrn_estimator.data import sampling
 from bsrn_estimator.data.manifest import Manifest
 from bsrn_estimator.errors import UserError
 
@@ -12,6 +13,8 @@ FILE_NAME = "data.json"
 _SHOWN = 3
 # Where the shards lie and what they are called does not matter to training; what they hold does.
 _FIELDS = ("dataset", "split", "scales", "encoding", "tile_size", "overlap", "pictures", "records")
+# What files that do not say it mean.
+_UNSAID = {"order": 1}
 
 
 def identity(manifest: Manifest, **order: int) -> Dict[str, Any]:
@@ -37,18 +40,32 @@ def check(model_dir: str, now: Dict[str, Any], allow_change: bool = False) -> No
     Raises:
       UserError: they differ and `allow_change` is not set; the sentence lists the differences.
     """
-    path = os.path.join(model_dir, FILE_NAME)
-    if not os.path.exists(path):
+    before = _saved(model_dir)
+    if before is None:
         return
-    before = files.read_json(path)
-    if not isinstance(before, dict):
-        raise UserError("%s does not describe a data set" % path)
     listed = differences(before, now)
     if listed and not allow_change:
         raise UserError(
             "--model_dir=%s was trained with other data (%s); give the same --data_dir, name "
             "another folder, or add --allow_change" % (model_dir, "; ".join(listed))
         )
+
+
+def order_of(model_dir: str) -> int:
+    """The number of the rule that gives the order of the data: of the run in the folder, if any.
+
+    Raises:
+      UserError: it is none that this program knows.
+    """
+    before = _saved(model_dir)
+    order = sampling.NEWEST_ORDER if before is None else before.get("order", _UNSAID["order"])
+    if order not in range(1, sampling.NEWEST_ORDER + 1):
+        raise UserError(
+            "%s asks for the data in order %s, which this program does not know; go on with the "
+            "one that wrote it, or name another folder"
+            % (os.path.join(model_dir, FILE_NAME), order)
+        )
+    return order
 
 
 def save(model_dir: str, values: Dict[str, Any]) -> None:
@@ -61,7 +78,7 @@ def differences(before: Dict[str, Any], now: Dict[str, Any]) -> List[str]:
     listed = [
         "%s was %s, now %s" % (name, before.get(name), now[name])
         for name in now
-        if name != "shards" and before.get(name) != now[name]
+        if name != "shards" and before.get(name, _UNSAID.get(name)) != now[name]
     ]
     shards = _by_name(before.get("shards")), _by_name(now["shards"])
     differing = [
@@ -71,6 +88,17 @@ def differences(before: Dict[str, Any], now: Dict[str, Any]) -> List[str]:
     if len(differing) > _SHOWN:
         listed.append("and %d more shards" % (len(differing) - _SHOWN))
     return listed
+
+
+def _saved(model_dir: str) -> Optional[Dict[str, Any]]:
+    """What is written in the folder; None where nothing is."""
+    path = os.path.join(model_dir, FILE_NAME)
+    if not os.path.exists(path):
+        return None
+    values = files.read_json(path)
+    if not isinstance(values, dict):
+        raise UserError("%s does not describe a data set" % path)
+    return values
 
 
 def _by_name(shards: Any) -> Dict[str, Dict]:

@@ -82,7 +82,7 @@ class _Attempt:
     def __init__(self, config, platform, run, options, interruption) -> None:
         self._config, self._platform, self._run = config, platform, run
         self._options, self._interruption = options, interruption
-        self.reading = Reading.of(config, platform, options)
+        self.reading = Reading.of(config, platform, run.model_dir, options)
         if not checkpoint_files.adopt_newest_whole(run.model_dir):
             _refuse_damaged(run.model_dir)
         self.rollbacks = Rollbacks.load(run.model_dir)

@@ -18,6 +18,7 @@ from benchmarks import (
     cost,
     evaluate,
     input_pipeline,
+    sampling,
     train_step,
     upscale,
 )
@@ -126,3 +127,18 @@ def test_input_pipeline(run, monkeypatch):
     require_ratio(result)
     assert len(result["forms"]) == 6
     assert 0 < result["degraded_ratio"] and 0 < result["degraded_cpu_ratio"]
+
+
+@pytest.mark.parametrize("of_pictures", [False, True])
+def test_sampling(run, monkeypatch, tmp_path, of_pictures):
+    monkeypatch.setattr(sampling, "SIZES", ((500, 516, 2), (321, 481, 1)))
+    monkeypatch.setattr(sampling, "BATCHES", (32,))
+    for number in range(7):
+        Image.fromarray(tiny.picture(number, 101, 130)).save(str(tmp_path / ("%d.png" % number)))
+    given = ["--pictures=%s" % tmp_path] if of_pictures else []
+    result = run("benchmarks.sampling", "--epochs=16", "--batches=200", *given)
+    require_ratio(result)
+    assert result["baseline"] == pytest.approx(1)
+    assert result["value"] < result["version_1"]
+    pictures = {form.split(",")[0]: values[0] for form, values in result["repeats"].items()}
+    assert of_pictures or 12 < pictures["version 1"] < 13 < pictures["plain"] < pictures["today"]

@@ -343,7 +343,7 @@ def interrupted(pictures_dir, tmp_path, monkeypatch):
 
     def stop_after(function, items, workers):
         for number, item in enumerate(items):
-            if number == 4:
+            if number == 5:
                 raise KeyboardInterrupt
             yield function(item)
 
@@ -531,6 +531,13 @@ def spoiled(out, change):
     (out / "manifest.json").write_text(json.dumps(manifest))
 
 
+def of_version_1(manifest, **changes):
+    """Makes a manifest one of the first version, which tells no sizes."""
+    manifest.update(changes, format_version=1)
+    for shard in manifest["shards"]:
+        del shard["sizes"]
+
+
 def flip(path, place):
     content = bytearray(path.read_bytes())
     content[place] ^= 1
@@ -548,17 +555,22 @@ def flip(path, place):
             "is not in the manifest beside it",
         ),
         (
-            lambda out, shards: spoiled(out, lambda m: m.update(pictures=7)),
+            lambda out, shards: spoiled(out, lambda m: of_version_1(m, pictures=7)),
             "holds 6 pictures where its manifest says 7",
         ),
         (lambda out, shards: spoiled(out, lambda m: m.update(encoding="raw")), "not raw"),
         (
-            lambda out, shards: spoiled(out, lambda m: m.update(scales=[2, 3, 4, 8])),
+            lambda out, shards: spoiled(out, lambda m: of_version_1(m, scales=[2, 3, 4, 8])),
             r"not a record of this format \('image/lr_x8/height'\)",
         ),
         (
             lambda out, shards: spoiled(out, lambda m: m["shards"][0].update(crc32c=1)),
             "checksum is not that of the manifest",
+        ),
+        (
+            # As many tiles, but others.
+            lambda out, shards: spoiled(out, lambda m: m["shards"][1]["sizes"].reverse()),
+            r"record 1: it shows 24x36 pixels at 0,0, not the part that its manifest tells",
         ),
     ],
 )
@@ -568,6 +580,40 @@ def test_verify_finds(converted, tmp_path, damage, message):
     damage(out, sorted(out.glob("*.tfrecord")))
     with pytest.raises(UserError, match=message):
         verify(str(out))
+
+
+def test_records_of_version_1_are_whole_too(converted, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(str(converted[1]), str(out))
+    spoiled(out, of_version_1)
+    assert verify(str(out)).format_version == 1
+
+
+def test_the_manifest_tells_the_size_of_each_picture_where_it_lies(tmp_path):
+    """Also where pictures are left out: one between two, and all that would have been a shard."""
+    fabricate.folder(tmp_path / "in", SIZES)
+    for name in ("a02", "a04"):
+        path = tmp_path / "in" / (name + ".png")
+        path.write_bytes(path.read_bytes()[:1500])
+    result = run("folder", tmp_path / "in", tmp_path / "out", skip_bad=True)
+    # By their sizes alone: a00; a01, a02 and a03; a04; a05.
+    held = [shard.sizes for shard in result.manifest.shards]
+    assert held == [("100x53",), ("41x37", "48x48"), ("24x24",)]
+    assert [shard.picture_sizes for shard in result.manifest.shards][1] == [(37, 41), (48, 48)]
+    assert (result.manifest.pictures, result.manifest.skipped) == (4, 2)
+    verify(str(tmp_path / "out"))
+    # The bytes of a shard do not hang on what the others hold.
+    whole = run("folder", tmp_path / "in", tmp_path / "raw", skip_bad=True, encoding="raw")
+    assert whole.manifest.skipped == 2
+
+
+def test_trailing_bad_pictures_are_counted(tmp_path):
+    fabricate.folder(tmp_path / "in", SIZES)
+    path = tmp_path / "in" / "a05.png"
+    path.write_bytes(path.read_bytes()[:500])
+    result = run("folder", tmp_path / "in", tmp_path / "out", skip_bad=True)
+    assert (result.manifest.pictures, result.manifest.skipped) == (5, 1)
+    verify(str(tmp_path / "out"))
 
 
 @settings(max_examples=20)

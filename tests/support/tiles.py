@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from bsrn_estimator.data import example, records, tfrecord
-from bsrn_estimator.data.manifest import FORMAT_VERSION, Manifest
+from bsrn_estimator.data.manifest import Manifest
 
 # Odd ones, one larger than the rest; multiples of 12, so that scales 2, 3 and 4 fit.
 SIZES = ((36, 48), (24, 24), (60, 36), (24, 72), (48, 48), (36, 24), (48, 60))
@@ -54,7 +54,7 @@ def write(folder, hrs, lrs, encoding="png", kind="training", shards=2, patch_siz
         written.append(writer.shard)
     scales = tuple(sorted(lrs[0]))
     made = Manifest(
-        format_version=FORMAT_VERSION,
+        format_version=1,
         dataset="coordinates",
         split="train",
         kind=kind,

@@ -1,5 +1,6 @@
 """Manifests: saved and loaded, of another make, without their shards, for other needs."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -57,7 +58,8 @@ def test_the_name_of_a_set():
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"format_version": 2}, "version 2"),
+        ({"format_version": 3}, "version 3, this program reads versions up to 2"),
+        ({"format_version": 0}, "version 0"),
         ({"format_version": None}, "does not hold a manifest"),
         ({"records": 6}, "counts 6 records"),
         ({"records": "5"}, "records cannot be '5'"),
@@ -79,13 +81,69 @@ def test_manifest_of_another_make_is_refused(tmp_path, change, message):
     assert "manifest.json" in str(caught.value)
 
 
+SHARD = dict(name="train-00000-of-00001.tfrecord", records=5, bytes=10, crc32c=7)
+
+
+def of_version_2(**changes):
+    """Two pictures of four tiles and of one, as JSON holds them."""
+    values = dict(
+        format_version=2,
+        tile_size=36,
+        overlap=24,
+        patch_size=8,
+        shards=[dict(SHARD, sizes=["50x53", "24x30"])],
+    )
+    return dict(manifest().to_dict(), **dict(values, **changes))
+
+
+def test_sizes_round_trip():
+    loaded = Manifest.from_dict(of_version_2())
+    assert loaded.shards[0].picture_sizes == [(53, 50), (30, 24)]
+    assert Manifest.from_dict(json.loads(json.dumps(loaded.to_dict()))) == loaded
+    pictures = Manifest.from_dict(
+        of_version_2(
+            kind="evaluation", records=2, shards=[dict(SHARD, records=2, sizes=["5x7", "7x5"])]
+        )
+    )
+    assert pictures.shards[0].picture_sizes == [(7, 5), (5, 7)]
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"pictures": 3}, "counts 3 pictures, and tells the sizes of 2"),
+        ({"overlap": 12}, "its tiles overlap by 12"),
+        ({"patch_size": 0}, "its tiles overlap by 24"),
+        ({"tile_size": 24}, "its tiles measure 24"),
+        ({"tile_size": 40}, "its tiles measure 40"),
+        (
+            {"shards": [dict(SHARD, sizes=["50x53", "50x53"])]},
+            "holds 5 records, its pictures give 8",
+        ),
+        ({"shards": [dict(SHARD, sizes=["50x53", "23x99"])]}, "its pictures give 4"),
+        ({"shards": [dict(SHARD, sizes=["50x53", "24"])]}, "a picture measures '24'"),
+        ({"shards": [dict(SHARD, sizes=["50x53", "0x24"])]}, "a picture measures '0x24'"),
+        ({"shards": [dict(SHARD, sizes=["50x53", "99999999x1"])]}, "a picture measures"),
+        ({"shards": [dict(SHARD, sizes=[3, [4]])]}, "a picture measures 3"),
+        ({"shards": [dict(SHARD, sizes=7)]}, "is damaged"),
+        ({"shards": [dict(SHARD, sizes="ab")]}, "a picture measures 'a'"),
+        ({"shards": [3]}, "is damaged"),
+        ({"shards": [SHARD]}, "tells the sizes of 0"),
+    ],
+)
+def test_sizes_that_contradict_the_rest_are_refused(change, message):
+    with pytest.raises(UserError, match=message):
+        Manifest.from_dict(of_version_2(**change))
+
+
 @given(st.recursive(st.none() | st.integers() | st.text(max_size=3), st.lists, max_leaves=4))
 def test_manifest_survives_any_json(value):
     for field in [f.name for f in dataclasses.fields(Manifest)]:
-        try:
-            Manifest.from_dict(dict(manifest().to_dict(), **{field: value}))
-        except UserError:
-            pass
+        for values in (manifest().to_dict(), of_version_2()):
+            with contextlib.suppress(UserError):
+                Manifest.from_dict(dict(values, **{field: value}))
+    with contextlib.suppress(UserError):
+        Manifest.from_dict(of_version_2(shards=[dict(SHARD, sizes=value)]))
 
 
 def test_missing_and_short_shards_are_named(tmp_path):

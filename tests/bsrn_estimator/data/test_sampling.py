@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bsrn_estimator.config import Recipe
 from bsrn_estimator.data import sampling
 from bsrn_estimator.data.sampling import Stream
 
@@ -87,3 +88,29 @@ def test_order_cannot_be_changed_by_its_reader():
     with pytest.raises(ValueError):
         sampling.permutation(1, 2, 0, 10)[0] = 3
     assert sampling.permutation(1, 2, 0, 10).dtype == np.int64
+
+
+@pytest.mark.parametrize(
+    "batch_size, patches, patch_size, scale, groups",
+    [
+        # Where 32 tiles are eight groups and more, they stay.
+        (1, 8, 48, 4, 32),
+        (3, 8, 48, 4, 11),
+        (4, 8, 48, 4, 8),
+        (8, 8, 48, 4, 8),
+        (32, 8, 48, 4, 8),
+        # 3 * 48**2 * 17 bytes a patch: 64 visits of 8 are 60 MB.
+        (64, 8, 48, 4, 8),
+        (128, 8, 48, 4, 4),
+        (128, 1, 48, 4, 8),
+        (128, 8, 48, 2, 8),
+        (128, 8, 16, 4, 8),
+        (1000, 8, 48, 4, 1),
+        # More than allowed even so: what there was before.
+        (8, 1000, 48, 8, 4),
+    ],
+)
+def test_tiles_in_play_follow_the_batch(batch_size, patches, patch_size, scale, groups):
+    recipe = Recipe(batch_size=batch_size, patches_per_tile=patches, patch_size=patch_size)
+    tiles = sampling.tiles_in_play(recipe, scale)
+    assert -(-tiles // batch_size) == groups
