@@ -13,7 +13,8 @@ from bsrn_estimator.pictures.imresize import shrink
 from tests import npu_double
 from tests.support import fabricate, tiny
 
-_SMALL = tiny.NETWORK_FLAGS + ["--recursions=2", "--train_steps=2", "--save_checkpoints_steps=2"]
+_SMALL = tiny.NETWORK_FLAGS + ["--recursions=1", "--recursion_frequency=1", "--train_steps=2"]
+_SMALL += ["--save_checkpoints_steps=2", "--batch_size=1"]
 
 
 class Checkout:

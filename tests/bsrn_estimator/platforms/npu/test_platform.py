@@ -278,28 +278,6 @@ def test_the_flag_file_for_the_npu(install, train, root):
     assert recorded()[0]["given"]["precision_mode"] == "allow_mix_precision"
 
 
-def test_a_build_in_a_folder_that_is_called_as_tensorflow(doubles, install, monkeypatch, tmp_path):
-    install("r1.8.0")
-    folder = str(tmp_path / "tensorflow-adapter" / "packages")
-    shutil.copytree(doubles["r1.8.0"], folder)
-    monkeypatch.syspath_prepend(folder)
-    with tf.Graph().as_default():
-        weight = tf.get_variable("weight", [3])
-        platform = NpuPlatform(NpuOptions(loss_scale="dynamic"))
-        optimizer = platform.wrap_optimizer(tf.train.AdamOptimizer())
-        step = tf.train.get_or_create_global_step()
-        pairs = optimizer.compute_gradients(tf.reduce_sum(weight))
-        made = optimizer.apply_gradients(pairs, step)
-        assert sys.modules["npu_bridge"].__file__.startswith(folder)
-        assert any(
-            operation.type == "Switch" for operation in tf.get_default_graph().get_operations()
-        )
-        platform.check_step([made])
-        mine = tf.cond(tf.reduce_sum(weight) > 0, lambda: weight, lambda: -weight)
-        with pytest.raises(UserError, match="control flow"):
-            platform.check_step([made, mine])
-
-
 def test_a_package_of_cann_that_is_missing_is_told(doubles, install, monkeypatch, tmp_path):
     install("master")
     broken = tmp_path / "without_hccl"
