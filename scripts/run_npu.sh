@@ -7,19 +7,22 @@
 # does not. What several cards left in the environment (RANK_SIZE, RANK_ID, RANK_TABLE_FILE) is not
 # looked at; for several cards there is scripts/run_npu_8p.sh.
 #
+# Without --data_dir and --eval_data_dir, and where tfrecords/ does not hold them yet, the records are
+# made from the pictures in dataset/DIV2K and dataset/BSD100 (docs/data.md has the layout).
+#
 # Examples:
+#   bash scripts/run_npu.sh
 #   scripts/run_npu.sh --model_dir=runs/npu
 #   scripts/run_npu.sh --device_id=3 --loss_scale=dynamic --train_steps=200000
 #
 # PYTHON names the interpreter, one that has npu_bridge; by default python3.
 set -euo pipefail
 
-if [[ "${1:-}" == "--help" || "${1:-}" == "-h" ]]; then
-  sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//p}' "$0"
-  exit 0
-fi
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=scripts/common.bash
+source "$(dirname "${BASH_SOURCE[0]}")/common.bash"
+python=${PYTHON:-python3}
 unset RANK_TABLE_FILE POD_NAME
 export RANK_SIZE=1 RANK_ID=0
-export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
-exec "${PYTHON:-python3}" -m bsrn_estimator.main --mode=train_and_evaluate --use_npu "$@"
+convert_training "$@"
+convert_evaluation "$@"
+exec "$python" -m bsrn_estimator.main --mode=train_and_evaluate --use_npu "$@"

@@ -10,6 +10,9 @@
 # to its own log; that of rank 0 is shown here too. When a rank dies, all are stopped and its last
 # lines are shown. Ctrl-C lets rank 0 save a checkpoint first.
 #
+# Without --data_dir and --eval_data_dir, and where tfrecords/ does not hold them yet, the records are
+# made from the pictures in dataset/DIV2K and dataset/BSD100 (docs/data.md has the layout).
+#
 # Examples:
 #   scripts/run_npu_8p.sh --rank_table=hccl_8p.json -- --model_dir=runs/npu8 --train_steps=125000
 #   scripts/run_npu_8p.sh --rank_table=hccl_2p.json --ranks=2 -- --model_dir=runs/npu2
@@ -18,10 +21,9 @@
 # default python3.
 set -euo pipefail
 
-if [[ "${1:-}" == "--help" || "${1:-}" == "-h" ]]; then
-  sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//p}' "$0"
-  exit 0
-fi
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
-exec "${PYTHON:-python3}" -m bsrn_estimator.platforms.npu.launch --ranks=8 "$@"
+# shellcheck source=scripts/common.bash
+source "$(dirname "${BASH_SOURCE[0]}")/common.bash"
+python=${PYTHON:-python3}
+convert_training "$@"
+convert_evaluation "$@"
+exec "$python" -m bsrn_estimator.platforms.npu.launch --ranks=8 "$@"

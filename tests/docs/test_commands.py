@@ -4,6 +4,7 @@ import ast
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -86,14 +87,49 @@ def test_links_lead_somewhere(document):
 
 
 def test_the_chinese_front_page_says_the_commands_of_the_english_pages():
-    english = "".join((ROOT / name).read_text() for name in ("README.md", "docs/ascend.md"))
+    names = ("README.md", "docs/ascend.md", "docs/data.md")
+    english = "".join((ROOT / name).read_text(encoding="utf-8") for name in names)
     lines = [
         line
         for block in documents.blocks(ROOT / "README.zh.md")
         for line in block.text.splitlines()
     ]
-    assert len(lines) >= 8
+    assert len(lines) >= 15
     assert [line for line in lines if line not in english] == []
+
+
+def test_the_chinese_front_page_says_the_figures_of_the_english_pages():
+    pages = ["README.md"] + ["docs/%s.md" % name for name in ("ascend", "performance", "results")]
+    english = "".join((ROOT / name).read_text(encoding="utf-8") for name in pages)
+    figures = _decimals("\n".join(documents.tables(ROOT / "README.zh.md")))
+    assert len(figures) >= 30
+    assert figures - _decimals(english) == set()
+
+
+def _decimals(text):
+    return set(re.findall(r"\d+\.\d+", text))
+
+
+def test_the_chinese_front_page_has_the_chapters_of_the_modelzoo():
+    text = documents.prose(ROOT / "README.zh.md")
+    chapters = "概述 环境 数据集准备 GPU训练 NPU训练 推理 评估 指标对比 性能对比 性能调优"
+    assert re.findall(r"^## (.*)$", text, re.MULTILINE) == chapters.split()
+
+
+def test_the_chinese_page_on_ascend_says_what_the_english_one_says():
+    english, chinese = [ROOT / "docs" / name for name in ("ascend.md", "ascend.zh.md")]
+    for said in (documents.blocks, documents.tables):
+        assert len(said(english)) == len(said(chinese)) > 4
+    for ours, theirs in zip(documents.blocks(english), documents.blocks(chinese)):
+        assert (ours.language, ours.text) == (theirs.language, theirs.text)
+    assert documents.flags_named(english) == documents.flags_named(chinese)
+    # Word order differs between the languages.
+    for ours, theirs in zip(documents.tables(english), documents.tables(chinese)):
+        assert sorted(_figures(ours)) == sorted(_figures(theirs)), theirs
+
+
+def _figures(row):
+    return re.findall(r"\d+(?:[.e]\d+)*", row)
 
 
 def test_the_front_page_is_one_page():
@@ -132,8 +168,9 @@ def test_scripts_of_the_shell_are_sound():
     if shutil.which("shellcheck") is None:
         pytest.skip("shellcheck is not installed")
     checked = subprocess.run(
-        ["shellcheck"] + [str(ROOT / path) for path in _scripts(".sh")],
+        ["shellcheck", "-x"] + [str(ROOT / path) for path in _scripts(".sh") + _scripts(".bash")],
         stdout=subprocess.PIPE,
+        cwd=str(ROOT),
         text=True,
     )
     assert checked.returncode == 0, checked.stdout

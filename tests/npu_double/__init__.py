@@ -9,6 +9,7 @@ The environment steers it:
   NPU_DOUBLE_RECORD: a file that gets one line of JSON for every training, evaluation or prediction.
   NPU_DOUBLE_EXCHANGE: a folder through which the ranks of a run exchange gradients and weights.
   NPU_DOUBLE_OVERFLOW_EVERY: every so many reads, the overflow flag is found raised.
+  NPU_DOUBLE_INF_NAN: the card has no flag, overflows are infinities in gradients (master alone).
   NPU_DOUBLE_DIE: "RANK:STEP", the process of that rank is killed when it has made that step.
 """
 

@@ -5,8 +5,8 @@
     python -m tests.npu_double.matrix --packages=DIR --prelude=STUBS
 
 With --packages, DIR/BUILD holds the Python package `npu_bridge` of each build, brought from
-elsewhere, and --prelude what stands in for its native parts; these take NPU_STUB_OVERFLOW for the
-overflows that the doubles take NPU_DOUBLE_OVERFLOW_EVERY for.
+elsewhere, and --prelude what stands in for its native parts; these take NPU_STUB_OVERFLOW for what
+the doubles take NPU_DOUBLE_OVERFLOW_EVERY for, and NPU_STUB_SAT_MODE=1 for NPU_DOUBLE_INF_NAN.
 """
 
 import argparse
@@ -28,11 +28,13 @@ class Mode(NamedTuple):
     Attributes:
       runs: the flags of each, beside those that all share.
       overflow: every so many reads of the flag find an overflow; 0 for none.
+      infinite: the card has no flag, and its arithmetic makes infinities.
       status: the exit status that the last one has to have.
     """
 
     runs: Sequence[Sequence[str]]
     overflow: int = 0
+    infinite: bool = False
     status: int = 0
 
 
@@ -49,6 +51,7 @@ MODES: Dict[str, Mode] = {
     "dynamic resumed": Mode([_to(2), _to(4)]),
     "overflow": Mode([_to(4)], overflow=3),
     "overflow without end": Mode([_to(4, "--max_skipped_steps=12")], overflow=1, status=1),
+    "INF/NaN mode": Mode([_to(2), _to(4)], infinite=True),
     "fixed": Mode([_to(2, "--loss_scale=fixed:1024")]),
     "loops": Mode([_to(4, "--iterations_per_loop=2")]),
     "loops with overflow": Mode([_to(4, "--iterations_per_loop=2")], overflow=5),
@@ -64,6 +67,8 @@ def cell(mode: Mode, data: Sequence[str], environ: Dict[str, str], folder: str) 
     if mode.overflow:
         environ = dict(environ, NPU_DOUBLE_OVERFLOW_EVERY=str(mode.overflow))
         environ["NPU_STUB_OVERFLOW"] = str(mode.overflow)
+    if mode.infinite:
+        environ = dict(environ, NPU_DOUBLE_INF_NAN="1", NPU_STUB_SAT_MODE="1")
     for number, flags in enumerate(mode.runs, 1):
         done = subprocess.run(
             command + list(flags), env=environ, cwd=_ROOT, capture_output=True, text=True

@@ -88,6 +88,78 @@ def test_what_is_missing_is_told(script, tmp_path):
     assert done.returncode == 2 and "--data_path" in done.stderr
 
 
+@pytest.fixture(scope="module")
+def submission(root, tmp_path_factory):
+    """The folder that modelzoo/lay_out.sh lays out from the last commit."""
+    if not (root / ".git").exists():
+        pytest.skip("not a clone with git")
+    folder = tmp_path_factory.mktemp("submission") / "BSRN"
+    done = _lay_out(root, folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def _lay_out(project, target):
+    return subprocess.run(
+        ["bash", str(project / "modelzoo" / "lay_out.sh"), str(target)],
+        capture_output=True,
+        text=True,
+    )
+
+
+def _in(submission, words, cwd):
+    environ = dict(os.environ, PYTHON=sys.executable)
+    environ.pop("PYTHONPATH", None)
+    return subprocess.run(words, env=environ, cwd=str(cwd), capture_output=True, text=True)
+
+
+def test_a_submission_has_in_its_root_what_is_looked_for(submission):
+    names = {path.name for path in submission.iterdir()}
+    assert {"README.md", "README.zh.md", "LICENSE", "scripts", "bsrn_estimator"} <= names
+    assert (submission / "modelzoo_level.txt").read_text().split() == [
+        "FuncStatus:NOK",
+        "PerfStatus:NOK",
+        "PrecisionStatus:NOK",
+    ]
+    assert (submission / "requirements.txt").is_file()
+    assert {path.name for path in (submission / "test").iterdir()} == {
+        "train_%s_%dp.sh" % pair for pair in _KINDS
+    }
+    assert not (submission / ".git").exists()
+
+
+@pytest.mark.parametrize("kind, cards", _KINDS)
+def test_the_scripts_of_a_submission_start(submission, tmp_path, kind, cards):
+    script = str(submission / "test" / ("train_%s_%dp.sh" % (kind, cards)))
+    done = _in(submission, ["bash", script, "--help"], tmp_path)
+    assert done.returncode == 0 and "--data_dump_step" in done.stdout, done.stderr
+
+
+def test_a_submission_trains_by_itself(submission, records, tmp_path):
+    # Its own sources, and none of this checkout.
+    (submission / "bsrn_estimator" / "__init__.py").open("a").write('print("of the submission")\n')
+    script = str(submission / "test" / "train_full_1p.sh")
+    words = ["bash", script, "--data_path=" + records, "--output_path=out", "--train_steps=2"]
+    done = _in(submission, words + ["--", "--device=cpu"] + _SMALL, tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Final Train Accuracy : " in done.stdout and "of the submission" in done.stdout
+    assert (tmp_path / "out" / "BSRN_for_TensorFlow_bs3_1p_acc.log").exists()
+    scripts = [["bash", str(path), "--help"] for path in sorted(submission.glob("scripts/*.sh"))]
+    for command in [words for words in scripts if "setup" not in words[1]]:
+        done = _in(submission, command, tmp_path)
+        assert done.returncode == 0 and "Usage: " in done.stdout, command
+
+
+def test_a_submission_is_not_laid_out_over_something_nor_from_nothing(root, submission, tmp_path):
+    done = _lay_out(root, tmp_path)
+    assert done.returncode == 2 and done.stderr == (
+        "error: %s exists already; name another folder\n" % tmp_path
+    )
+    done = _lay_out(submission, tmp_path / "again")
+    assert done.returncode == 2 and "is not a clone with git" in done.stderr
+    assert done.stderr.count("\n") == 1 and list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("kind, cards", _KINDS)
 def test_help(script, kind, cards):
     done = script("train_%s_%dp.sh" % (kind, cards), "--help")

@@ -33,6 +33,7 @@ def setting(root, tmp_path_factory):
     """What both ranks need: records, rank table, the double; and a function that starts them."""
     folder = tmp_path_factory.mktemp("ranks")
     data = tiny.write_records(folder / "train", "training", [(40, 50), (37, 45), (48, 48)], (2, 3))
+    test = tiny.write_records(folder / "test", "evaluation", [(25, 31)], (2, 3))
     (folder / "ranks.json").write_text(json.dumps(table(ranks=2)))
     double = npu_double.build("r1.8.0", str(folder / "double"))
     network = {
@@ -40,7 +41,7 @@ def setting(root, tmp_path_factory):
     }
     network.update(conv_features=3, state_features=2, recursions=1, scales="2,3")
 
-    def start(name, steps, **variables):
+    def start(name, steps, *further, **variables):
         exchange = folder / (name + "-exchange")
         exchange.mkdir()
         environ = dict(os.environ, PYTHON=sys.executable, PYTHONPATH=double)
@@ -48,10 +49,11 @@ def setting(root, tmp_path_factory):
         command = ["bash", str(root / "scripts" / "run_npu_8p.sh"), "--ranks=2"]
         command += ["--rank_table=%s" % (folder / "ranks.json")]
         command += ["--log_dir=%s" % (folder / (name + "-logs")), "--", "--mode=train"]
+        command += ["--eval_data_dir=" + test]
         command += ["--%s=%s" % pair for pair in network.items()]
         command += ["--data_dir=" + data, "--model_dir=%s" % (folder / name), "--log_steps=1"]
         command += ["--train_steps=%d" % steps, "--save_checkpoints_steps=1"]
-        command += ["--evaluation_steps=1", "--summary_steps=1"]
+        command += ["--evaluation_steps=1", "--summary_steps=1"] + list(further)
         process = subprocess.Popen(
             command,
             cwd=str(folder),
@@ -115,6 +117,17 @@ def test_two_ranks_train_one_network(setting):
         np.testing.assert_allclose(
             trained.get_tensor(name + "/Adam"), 0.1 * clipped, rtol=1e-4, atol=1e-6, err_msg=name
         )
+
+
+def test_rank_0_says_when_the_others_wait_long_for_its_evaluation(setting):
+    # Half a second: an evaluation has a session of its own to start.
+    process, model_dir = setting("waiting", 1, "--mode=train_and_evaluate", HCCL_EXEC_TIMEOUT="1")
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    logs = model_dir.parent / "waiting-logs"
+    said = [(logs / ("rank_%d.log" % rank)).read_text() for rank in range(2)]
+    assert "the other ranks give up after 1 s: set HCCL_EXEC_TIMEOUT" in said[0]
+    assert "HCCL_EXEC_TIMEOUT" not in said[1]
 
 
 def test_a_wrong_rank_table_starts_nothing(setting, root, tmp_path):

@@ -141,6 +141,8 @@ class Checker:
             self._make(arguments)
         elif program in ("python", "python3"):
             self._python(arguments, whole)
+        elif program == "bash":
+            self._check(arguments, whole)
         elif program.startswith("scripts/"):
             self._file(program, arguments, whole)
         elif program in self.entry_points:

@@ -11,7 +11,7 @@ from typing import List, NamedTuple, Set
 
 LANGUAGES = ("sh", "python", "json", "text")
 
-_OURS = re.compile(r"(python3?|make|scripts/\S+|bsrn-\S+)( |$)")
+_OURS = re.compile(r"(python3?|make|(bash )?scripts/\S+|bsrn-\S+)( |$)")
 _SPAN = re.compile(r"`([^`\n]+)`")
 FLAG = re.compile(r"--([A-Za-z][\w-]*)")
 _ASSIGNMENT = re.compile(r"[A-Z_]+=")
@@ -68,6 +68,12 @@ def prose(document: pathlib.Path) -> str:
         text.append("" if inside or fence else line)
         inside = inside != fence
     return "\n".join(text)
+
+
+def tables(document: pathlib.Path) -> List[str]:
+    """The rows of its tables, one after the other, heads included."""
+    rows = re.findall(r"^\|.*$", prose(document), re.MULTILINE)
+    return [row for row in rows if set(row) - set("|-: ")]
 
 
 def commands(document: pathlib.Path) -> List[Command]:

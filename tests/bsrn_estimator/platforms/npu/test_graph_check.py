@@ -1,5 +1,8 @@
 """The graph check: the joint schedule passes; in a broken graph the right operation is named."""
 
+import shutil
+import sys
+
 import numpy as np
 import pytest
 
@@ -7,6 +10,8 @@ from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.networks import losses
 from bsrn_estimator.platforms.npu import graph_check
+from bsrn_estimator.platforms.npu.options import NpuOptions
+from bsrn_estimator.platforms.npu.platform import NpuPlatform
 from bsrn_estimator.training import optimization
 from tests.support import tiny
 
@@ -154,3 +159,25 @@ def test_only_what_is_fetched_counts():
         tf.summary.scalar("unused", tf.reduce_sum(values))
         _python(values)
         graph_check.check([tf.reduce_sum(values)])
+
+
+def test_a_build_in_a_folder_that_is_called_as_tensorflow(doubles, install, monkeypatch, tmp_path):
+    install("r1.8.0")
+    folder = str(tmp_path / "tensorflow-adapter" / "packages")
+    shutil.copytree(doubles["r1.8.0"], folder)
+    monkeypatch.syspath_prepend(folder)
+    with tf.Graph().as_default():
+        weight = tf.get_variable("weight", [3])
+        platform = NpuPlatform(NpuOptions(loss_scale="dynamic"))
+        optimizer = platform.wrap_optimizer(tf.train.AdamOptimizer())
+        step = tf.train.get_or_create_global_step()
+        pairs = optimizer.compute_gradients(tf.reduce_sum(weight))
+        made = optimizer.apply_gradients(pairs, step)
+        assert sys.modules["npu_bridge"].__file__.startswith(folder)
+        assert any(
+            operation.type == "Switch" for operation in tf.get_default_graph().get_operations()
+        )
+        platform.check_step([made])
+        mine = tf.cond(tf.reduce_sum(weight) > 0, lambda: weight, lambda: -weight)
+        with pytest.raises(UserError, match="control flow"):
+            platform.check_step([made, mine])

@@ -15,7 +15,7 @@ def test_cells_say_what_came_out(capsys, monkeypatch, clean_environment):
 
 
 def test_every_row_of_the_contract_is_there():
-    for name in ("dynamic", "dynamic resumed", "overflow", "loops", "EMA"):
+    for name in ("dynamic", "dynamic resumed", "overflow", "loops", "EMA", "INF/NaN mode"):
         assert name in matrix.MODES
     with pytest.raises(SystemExit):
         matrix.main(["--help"])
