@@ -29,7 +29,7 @@ FLAGS = flags.FlagValues()
 MODE_HELP = {
     "train": "trains, or goes on training",
     "train_and_evaluate": "the same, with an evaluation now and then",
-    "evaluate": "PSNR and SSIM of a checkpoint",
+    "evaluate": "PSNR and SSIM of a checkpoint, of several, or of a run as it goes on",
     "predict": "upscales picture files",
     "export": "writes a trained network as SavedModel, frozen graph or ONNX model",
 }

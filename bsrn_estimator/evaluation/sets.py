@@ -79,8 +79,8 @@ class SetsEvaluator:
                 content = one.evaluate(checkpoint, hooks)
                 measured.append(name)
             found[name] = content
-        if measured:
-            self._save_table(checkpoint)
+        # Also where nothing was: a kill may have come before it.
+        self._save_table(checkpoint)
         if len(found) > 1 and measured:
             table = tables.text([Measured(_label(found), self._network, found)])
             print("%s\n" % table, flush=True)
@@ -99,8 +99,10 @@ class SetsEvaluator:
 
     def _place(self, name: str) -> int:
         """Where a set stands in the table: in the order of the user, then those of before."""
-        names = list(self._evaluators)
-        return names.index(name) if name in names else len(names)
+        for place, own in enumerate(self._evaluators):
+            if name == own or name.startswith(own + "-"):
+                return place
+        return len(self._evaluators)
 
 
 def named(options: EvaluationOptions) -> Dict[str, str]:

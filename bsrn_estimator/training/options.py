@@ -20,7 +20,10 @@ class TrainingOptions(Settings):
         "tfrecords/div2k_train", "training records that data_tools/to_tfrecord.py wrote"
     )
     train_steps: int = setting(
-        1000000, "the step at which training ends", least=1, modes=TRAINING + ("evaluate",)
+        1000000,
+        "the step at which training ends; with --follow, the last one that is evaluated",
+        least=1,
+        modes=TRAINING + ("evaluate",),
     )
     max_train_minutes: Optional[float] = setting(
         None,

@@ -69,7 +69,10 @@ def test_only_the_set_that_is_missing_is_measured(run, sets, capsys):
     assert "step 10, b, 2 pictures" in told and "step 10, a," not in told
     assert found["a"] == first and both.is_recorded(checkpoint)
     assert len(_table(folder)) == 4
+    # Nor is the table lost to a kill that came before it.
+    (folder / "evaluation" / "step-10" / "table.csv").unlink()
     assert both.evaluate(checkpoint) == found and "step" not in capsys.readouterr().out
+    assert len(_table(folder)) == 4
     both.evaluate(checkpoint, again=True)
     assert "step 10, a, 1 picture;" in capsys.readouterr().out
 
