@@ -35,7 +35,6 @@ class Checkout:
             cwd=str(self.folder),
             capture_output=True,
             text=True,
-            timeout=600,
         )
 
 
