@@ -7,6 +7,7 @@ import re
 import threading
 from typing import Optional
 
+from bsrn_estimator import progress
 from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import RunFailed, UserError
 
@@ -19,7 +20,7 @@ _UNWRITABLE = {
 
 @contextlib.contextmanager
 def readable(folder: str):
-    """Turns what stops a run from outside into a UserError.
+    """Turns what stops a run from outside into a UserError, and ends what shows its progress.
 
     Args:
       folder: the model folder, named where the error does not name a file.
@@ -29,7 +30,7 @@ def readable(folder: str):
       RunFailed: nothing more can be written.
     """
     try:
-        with _quiet_event_thread():
+        with _quiet_event_thread(), _progress_ended():
             yield
     except OSError as error:
         sentence = unwritable(error, folder)
@@ -44,6 +45,15 @@ def readable(folder: str):
         if sentence is None:
             raise
         raise UserError(sentence) from None
+
+
+@contextlib.contextmanager
+def _progress_ended():
+    try:
+        yield
+    except BaseException:
+        progress.abandon_all()
+        raise
 
 
 def unwritable(

@@ -50,6 +50,16 @@ class Progress(tqdm.tqdm):
             self.display()
         super().close()
 
+    def abandon(self) -> None:
+        """Ends the bar of work that failed; as a line it would come behind what went wrong."""
+        if self._in_lines:
+            super().close()
+        else:
+            self.close()
+
+    def __del__(self) -> None:
+        self.abandon()
+
     def display(self, msg: Optional[str] = None, pos: Optional[int] = None) -> bool:
         """Shows the bar, or prints the line; not before anything is done, nor to wipe it."""
         if not self._in_lines:
@@ -108,6 +118,12 @@ def progress(
         unit=" " + unit,
         initial=initial,
     )
+
+
+def abandon_all() -> None:
+    """Ends the bars of all work in hand, so that what went wrong can be said below them."""
+    for bar in list(getattr(Progress, "_instances", ())):
+        bar.abandon()
 
 
 def duration(seconds: float) -> str:

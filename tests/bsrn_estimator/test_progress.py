@@ -1,6 +1,7 @@
 """The bar on a terminal, the lines elsewhere, the final count on every way out."""
 
 import fcntl
+import gc
 import io
 import os
 import pty
@@ -9,7 +10,9 @@ import termios
 
 import pytest
 
+from bsrn_estimator import failures
 from bsrn_estimator import progress as module
+from bsrn_estimator.errors import UserError
 from bsrn_estimator.progress import duration, progress
 
 
@@ -54,6 +57,20 @@ def test_iteration_closes_on_an_exception():
                 raise RuntimeError
     assert file.getvalue().startswith("Reading: 4 of 9 files in ")
     assert list(progress(iter("ab"), file=io.StringIO())) == ["a", "b"]
+
+
+@pytest.mark.parametrize("kind", [io.StringIO, Terminal])
+def test_work_that_failed_shows_nothing_behind_what_went_wrong(kind):
+    file = kind()
+    with pytest.raises(UserError), failures.readable("run"):
+        bar = progress(None, 3, "Evaluating", "pictures", file=file)
+        bar.update()
+        raise UserError("the disk is full")
+    file.write("error: the disk is full")
+    del bar
+    gc.collect()
+    assert file.getvalue().splitlines()[-1] == "error: the disk is full"
+    assert file.getvalue().count("1/3" if kind is Terminal else "Evaluating") <= 2
 
 
 def test_unknown_total_and_work_done_before():
