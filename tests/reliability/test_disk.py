@@ -63,7 +63,7 @@ def test_pictures_of_an_evaluation(commands, flags, tmp_path):
 def test_conversion(commands, tmp_path):
     fabricate.folder(tmp_path / "in", [(60, 60)] * 12)
     arguments = ["--dataset=folder", "--input_dir=%s" % (tmp_path / "in"), "--patch_size=6"]
-    arguments += ["--tile_size=36", "--shard_bytes=30000", "--workers=1"]
+    arguments += ["--tile_size=36", "--shard_bytes=30000", "--workers=1", "--name=set"]
     whole = tmp_path / "whole"
     assert commands.run("to_tfrecord", *arguments, "--output_dir=%s" % whole).status == 0
     size = sum(path.stat().st_size for path in whole.iterdir())

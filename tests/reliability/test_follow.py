@@ -8,7 +8,7 @@ import pytest
 from tests.reliability.commands import Commands, assert_same_weights, curves
 from tests.support import tiny
 
-STEPS = ["--train_steps=30", "--save_checkpoints_steps=5", "--evaluation_steps=5"]
+STEPS = ["--train_steps=15", "--save_checkpoints_steps=5", "--evaluation_steps=5"]
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +38,7 @@ def _evaluations(folder):
     return by_set
 
 
+@pytest.mark.timeout(900)
 def test_a_run_and_its_follower(commands, follower, flags, two_sets, tmp_path):
     alone, pair = tmp_path / "alone", tmp_path / "pair"
     arguments = flags + STEPS + [two_sets]
@@ -48,10 +49,10 @@ def test_a_run_and_its_follower(commands, follower, flags, two_sets, tmp_path):
     follow = ["--mode=evaluate", "--follow", two_sets, "--best_by=other", "--device=cpu"]
     follow += ["--threads=1", "--model_dir=%s" % pair]
     following = follower.start("main", *follow)
-    assert following.wait_for("waiting for the first checkpoint"), following.wait()
+    assert following.wait_for("waiting for the first checkpoint", seconds=300), following.wait()
     keep_all = ["--keep_checkpoint_max=0", "--model_dir=%s" % pair]
     training = commands.start("main", *arguments, *keep_all)
-    assert following.wait_for("step 5, test"), following.wait()
+    assert following.wait_for("step 5, test", seconds=300), following.wait()
     following.signal(signal.SIGTERM)
     stopped = following.wait()
     assert stopped.status == 143 and "Traceback" not in stopped.errors, stopped
@@ -62,8 +63,8 @@ def test_a_run_and_its_follower(commands, follower, flags, two_sets, tmp_path):
     # What was recorded is not measured again.
     told = (stopped.output + again.output).split()
     measured = _evaluations(pair)
-    assert sorted(measured) == [(s, n) for s in range(5, 31, 5) for n in ("other", "test")]
-    assert sum(word == "difference" for word in told) in (12, 13)  # one may have lacked its file
+    assert sorted(measured) == [(s, n) for s in range(5, 16, 5) for n in ("other", "test")]
+    assert told.count("difference") == len(measured)
     assert measured == _evaluations(alone)
     assert_same_weights(alone / "best", pair / "best")
     best = [json.loads((folder / "best" / "best.json").read_text()) for folder in (alone, pair)]
@@ -71,7 +72,7 @@ def test_a_run_and_its_follower(commands, follower, flags, two_sets, tmp_path):
     for name in ("test", "other"):
         tag = "psnr_y/%s/x2" % name
         points = [curves(folder / ("eval_" + name))[tag] for folder in (alone, pair)]
-        assert points[0] == points[1] and sorted(points[0]) == list(range(5, 31, 5))
+        assert points[0] == points[1] and sorted(points[0]) == list(range(5, 16, 5))
     # All is done: nothing to wait for.
     assert follower.run("main", *follow).status == 0
 
