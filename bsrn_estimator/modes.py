@@ -21,6 +21,7 @@ from bsrn_estimator.inference.options import PredictOptions
 from bsrn_estimator.networks.base import Network
 from bsrn_estimator.platforms.base import Platform
 from bsrn_estimator.platforms.choice import choose
+from bsrn_estimator.platforms.cluster.tf_config import EvaluatorTask
 from bsrn_estimator.platforms.cpu import CpuPlatform
 from bsrn_estimator.platforms.options import RunOptions
 from bsrn_estimator.scales import require
@@ -41,7 +42,10 @@ def run(mode: str) -> int:
 
 def _train(with_evaluation: bool) -> int:
     """Trains, or goes on training."""
-    platform = choose(FLAGS)
+    try:
+        platform = choose(FLAGS, trains=True)
+    except EvaluatorTask:
+        return _evaluate_what_others_train()
     schedule = FLAGS.scale_schedule or platform.default_schedule
     config = Config(flags.network(), Recipe.from_flags(FLAGS, scale_schedule=schedule))
     _require_records(with_evaluation)
@@ -65,6 +69,15 @@ def _train(with_evaluation: bool) -> int:
             evaluator = Evaluator(config.network, platform, run, evaluation)
             evaluate = functools.partial(_evaluate_and_keep, evaluator, config)
         return training.train(config, platform, run, options, build, evaluate)
+
+
+def _evaluate_what_others_train() -> int:
+    """The task "evaluator" of TF_CONFIG."""
+    raise UserError(
+        "TF_CONFIG makes this process an evaluator, and --mode=%s trains; give it --mode=evaluate, "
+        "once for each checkpoint, or leave it out: the chief evaluates with "
+        "--mode=train_and_evaluate" % FLAGS.mode
+    )
 
 
 def _evaluate_and_keep(

@@ -39,12 +39,18 @@ def train_op(
       (the operation, the float32 scalar learning rate of the step about to be taken).
     """
     rate = learning_rate_at(global_step, recipe)
-    optimizer = wrap(tf.train.AdamOptimizer(rate, epsilon=recipe.adam_epsilon))
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    clip_norm = recipe.clip_norm
+    adam = tf.train.AdamOptimizer(rate, epsilon=recipe.adam_epsilon)
+    if replicas > 1 and clip_norm:
+        # They average gradients as these are applied.
+        adam, clip_norm = _ClippingAdam(rate, recipe.adam_epsilon, clip_norm), 0
+    optimizer = wrap(adam)
     # Gated, as `tf.gradients` is not: with the latter a weight may be overwritten in place while
     # back-propagation through another recursion still reads it, and no two runs are the same.
     weights = tf.trainable_variables(scope)
     gradients = optimizer.compute_gradients(loss, weights)
-    applied = optimizer.apply_gradients(_clipped(gradients, recipe.clip_norm), global_step)
+    applied = optimizer.apply_gradients(_clipped(gradients, clip_norm), global_step)
     if not recipe.ema_decay:
         return applied, rate
     with tf.control_dependencies([applied]):
@@ -56,6 +62,18 @@ def _clipped(gradients, clip_norm: float):
     """(gradient, variable) pairs, no gradient of an L2 norm above `clip_norm`; 0 clips nothing."""
     if not clip_norm:
         return gradients
-    # Replicas each hold the gradient of their share of a mean, later to be summed.
-    limit = clip_norm / tf.distribute.get_strategy().num_replicas_in_sync
-    return [(tf.clip_by_norm(gradient, limit), variable) for gradient, variable in gradients]
+    return [(tf.clip_by_norm(gradient, clip_norm), variable) for gradient, variable in gradients]
+
+
+class _ClippingAdam(tf.train.AdamOptimizer):
+    """Adam that clips each gradient by itself when it comes to be applied, averaged by then."""
+
+    def __init__(self, rate, epsilon: float, clip_norm: float) -> None:
+        super().__init__(rate, epsilon=epsilon)
+        self._clip_norm = clip_norm
+
+    def _apply_dense(self, grad, var):
+        return super()._apply_dense(tf.clip_by_norm(grad, self._clip_norm), var)
+
+    def _resource_apply_dense(self, grad, var):
+        return super()._resource_apply_dense(tf.clip_by_norm(grad, self._clip_norm), var)
