@@ -8,7 +8,6 @@ from bsrn_estimator import failures, flags, model_fn
 from bsrn_estimator.checkpoints import best, contents, restoring
 from bsrn_estimator.checkpoints import files as checkpoint_files
 from bsrn_estimator.checkpoints.config_file import Config
-from bsrn_estimator.compat import TF2
 from bsrn_estimator.config import Recipe
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.evaluation.evaluator import Evaluator
@@ -19,7 +18,6 @@ from bsrn_estimator.flags import FLAGS
 from bsrn_estimator.inference import predict
 from bsrn_estimator.inference.options import PredictOptions
 from bsrn_estimator.networks.base import Network
-from bsrn_estimator.platforms.base import Platform
 from bsrn_estimator.platforms.choice import choose
 from bsrn_estimator.platforms.cluster.tf_config import EvaluatorTask
 from bsrn_estimator.platforms.cpu import CpuPlatform
@@ -51,7 +49,6 @@ def _train(with_evaluation: bool) -> int:
     _require_records(with_evaluation)
     run = _run_options(FLAGS.model_dir)
     options = TrainingOptions.from_flags(FLAGS)
-    _require_averages(config, platform)
 
     def build(slowed: Config) -> Callable:
         return model_fn.build(slowed, platform, first_weights=first_weights)
@@ -149,15 +146,6 @@ def _require_records(with_evaluation: bool) -> None:
                 "--output_dir=%s" % (flag, path, command, path)
                 for flag, path, command in missing
             )
-        )
-
-
-def _require_averages(config: Config, platform: Platform) -> None:
-    """Raises UserError where this TensorFlow cannot average the weights of replicas."""
-    if config.recipe.ema_decay and platform.batches_per_step > 1 and not TF2:
-        raise UserError(
-            "--ema_decay with --replicas needs TensorFlow 2.21; set up with RUNTIME=tf2, or leave "
-            "one of them out"
         )
 
 

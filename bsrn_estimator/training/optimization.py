@@ -4,6 +4,7 @@ from typing import Callable, Tuple
 
 from bsrn_estimator.compat import tf
 from bsrn_estimator.config import Recipe
+from bsrn_estimator.training import averages
 
 
 def learning_rate_at(global_step, recipe: Recipe):
@@ -54,6 +55,8 @@ def train_op(
     if not recipe.ema_decay:
         return applied, rate
     with tf.control_dependencies([applied]):
+        if replicas > 1:
+            return averages.of_replicas(weights, recipe.ema_decay, global_step), rate
         average = tf.train.ExponentialMovingAverage(recipe.ema_decay, num_updates=global_step)
         return average.apply(weights), rate
 
