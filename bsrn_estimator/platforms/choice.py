@@ -31,7 +31,9 @@ def choose(flags, trains: bool = False) -> Platform:
     cluster = tf_config.take(trains=trains)
     if devices.device == "gpu" or (devices.device == "auto" and available_gpus()):
         if cluster:
-            return _workers().GpuWorkers(cluster, ClusterOptions.from_flags(flags), devices.replicas, mixed)
+            return _workers().GpuWorkers(
+                cluster, ClusterOptions.from_flags(flags), devices.replicas, mixed
+            )
         return GpuPlatform(devices.replicas, mixed)
     if devices.replicas > 1:
         raise UserError(

@@ -1,6 +1,6 @@
 """The moving average of weights of which every replica holds a copy.
 
-`tf.train.ExponentialMovingAverage` of TensorFlow 1.15 looks for a variable of its own for each copy.
+`tf.train.ExponentialMovingAverage` of TensorFlow 1.15 looks for a variable for each copy.
 """
 
 from typing import Any, Sequence

@@ -1,21 +1,11 @@
 """Commands that train together, as processes of this machine that find each other by TF_CONFIG."""
 
-import contextlib
 import json
 import pathlib
-import socket
 from typing import Any, List, Sequence
 
+from bsrn_estimator.platforms.cluster.launch import free_addresses
 from tests.reliability.commands import Commands, Done, Running
-
-
-def free_addresses(count: int, host: str = "127.0.0.1") -> List[str]:
-    """Addresses that nobody listens at, for now."""
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind((host, 0))
-        return ["%s:%d" % each.getsockname() for each in sockets]
 
 
 def tf_config(addresses: Sequence[str], rank: int, chief: bool = True) -> str:

@@ -26,6 +26,7 @@ class Link:
 
     Attributes:
       heard: when something came in last, on the clock of time.monotonic.
+      kept: messages that came in behind the last one that was wanted.
     """
 
     def __init__(self, connection: socket.socket) -> None:
@@ -33,6 +34,7 @@ class Link:
         self._socket.settimeout(_SECONDS_TO_SEND)
         self._rest = b""
         self.heard = time.monotonic()
+        self.kept: List[Message] = []
 
     def fileno(self) -> int:
         """For select."""

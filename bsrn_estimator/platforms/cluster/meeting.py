@@ -13,6 +13,7 @@ from bsrn_estimator.platforms.cluster.tf_config import Cluster
 _POLL_SECONDS = 0.2
 # Each worker says which it is.
 _RANK = "rank"
+_COMPLETE = "complete"
 END = "end"
 
 
@@ -51,7 +52,8 @@ class Meeting:
         faults: List[str] = []
         unknown: List[Link] = []
         with links.listening(self._cluster.address(0)[1], self._cluster.name(0)) as listener:
-            while len(found) < self._cluster.rank_size - 1 and not faults:
+            # All of them even so, that each may hear why it is refused.
+            while len(found) < self._cluster.rank_size - 1:
                 self._check_interruption()
                 sources = [listener, *unknown]
                 for source in select.select(sources, [], [], _POLL_SECONDS)[0]:
@@ -67,16 +69,18 @@ class Meeting:
                     if rank not in range(1, self._cluster.rank_size) or rank in found:
                         source.close()
                         continue
-                    found[rank] = source
+                    found[rank], source.kept = source, answers[1:]
                     fault = fault_of(answers[0])
                     faults += ["%s %s" % (self._cluster.name(rank), fault)] if fault else []
                 if time.monotonic() > self._deadline:
                     faults.append(self._absent(found))
+                    break
         for link in unknown:
             link.close()
+        for link in found.values():
+            # Only then does a worker say more, which would be lost on who reads one answer.
+            link.send({END: faults[0]} if faults else {_COMPLETE: True})
         if faults:
-            for link in found.values():
-                link.send({END: faults[0]})
             raise UserError(faults[0])
         return found
 
@@ -90,7 +94,8 @@ class Meeting:
           {0: Link} of the chief.
 
         Raises:
-          UserError: the address of this process is taken, or the chief does not come.
+          UserError: the address of this process is taken, the chief does not come, or it says
+            what is wrong with one of those that have come.
         """
         rank = self._cluster.rank
         with links.listening(self._cluster.address(rank)[1], self._cluster.name(rank)):
@@ -98,10 +103,11 @@ class Meeting:
         while True:
             self._check_interruption()
             connection = links.connect(*self._cluster.address(0))
-            welcome = self._first_message(Link(connection)) if connection else None
-            if welcome:
-                link, message = welcome
-                link.send(dict(answer(message), **{_RANK: rank}))
+            link = Link(connection) if connection else None
+            welcome = link and self._next_message(link)
+            if link and welcome:
+                link.send(dict(answer(welcome), **{_RANK: rank}))
+                self._require_all(self._next_message(link))
                 return {0: link}
             if time.monotonic() > self._deadline:
                 raise UserError(
@@ -110,9 +116,11 @@ class Meeting:
                 )
             time.sleep(_POLL_SECONDS)
 
-    def _first_message(self, link: Link):
-        """(link, what the chief says first); None where it is somebody else who listens there."""
-        while time.monotonic() < self._deadline:
+    def _next_message(self, link: Link) -> Optional[Message]:
+        """What the chief says next; None where it hangs up, or is somebody else."""
+        # Who has come waits as long as the chief does, which may have begun to wait later.
+        deadline = time.monotonic() + self._seconds
+        while time.monotonic() < deadline:
             self._check_interruption()
             if not select.select([link], [], [], _POLL_SECONDS)[0]:
                 continue
@@ -120,9 +128,16 @@ class Meeting:
             if messages is None:
                 break
             if messages:
-                return link, messages[0]
+                link.kept = messages[1:]
+                return messages[0]
         link.close()
         return None
+
+    def _require_all(self, message: Optional[Message]) -> None:
+        if message is None:
+            raise UserError("%s has ended; look at the end of its log" % self._cluster.name(0))
+        if END in message:
+            raise UserError(str(message[END]))
 
     def reach_all(self) -> None:
         """Waits until the server of every other process can be reached at its address.

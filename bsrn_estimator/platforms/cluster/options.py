@@ -17,7 +17,7 @@ class ClusterOptions(Settings):
 
     communication: str = setting(
         AUTO,
-        "how gradients are exchanged: ring over TCP; nccl between GPUs; auto lets TensorFlow choose",
+        "how gradients are exchanged: ring over TCP, nccl between GPUs, or as TensorFlow chooses",
         choices=(AUTO, RING, NCCL),
     )
     peer_timeout: float = setting(

@@ -55,7 +55,7 @@ class Watch:
         # Why and when this process is to end: None for a sentence where it was told to stop.
         self._sentence: Optional[str] = None
         self._ends_at: Optional[float] = None
-        self._asked_to_stop = self._left = False
+        self._asked_to_stop = self._left = self._is_idle = False
         self._wake, self._woken = socket.socketpair()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
 
@@ -87,7 +87,10 @@ class Watch:
     def let_end(self) -> None:
         """Waits where an error of this process may follow from the end of another one: the thread
         then ends it, with the right sentence."""
-        time.sleep(min(self._seconds, _SECONDS_TO_FOLLOW) / 2)
+        until = time.monotonic() + min(self._seconds, _SECONDS_TO_FOLLOW) / 2
+        self._is_idle = True
+        while time.monotonic() < until or self._ends_at is not None:
+            time.sleep(self._beat / 2)
 
     def leave(self, reason: Optional[str] = None) -> None:
         """Ends the watch, and tells the others why this process ends.
@@ -107,6 +110,8 @@ class Watch:
 
     def _run(self) -> None:
         next_beat = 0.0
+        for rank, link in list(self._peers.items()):
+            self._hear(rank, link.kept)
         while not self._left:
             ranks = {link: rank for rank, link in self._peers.items()}
             ready = select.select([self._woken, *ranks], [], [], self._beat / 2)[0]
@@ -120,7 +125,8 @@ class Watch:
                 next_beat = now + self._beat
                 self._tell(None)
             self._look_for_silence(now)
-            if self._ends_at is not None and now >= self._ends_at and not self._left:
+            due = self._ends_at is not None and (self._is_idle or now >= self._ends_at)
+            if due and not self._left:
                 self._end()
 
     def _tell(self, message: Optional[Message]) -> None:
