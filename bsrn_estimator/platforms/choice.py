@@ -28,12 +28,10 @@ def choose(flags, trains: bool = False) -> Platform:
     from bsrn_estimator.platforms.gpu import GpuPlatform, available_gpus
 
     mixed = bool(devices.mixed_precision)
-    cluster = tf_config.take(trains=trains)
+    cluster, options = tf_config.take(trains=trains), ClusterOptions.from_flags(flags)
     if devices.device == "gpu" or (devices.device == "auto" and available_gpus()):
         if cluster:
-            return _workers().GpuWorkers(
-                cluster, ClusterOptions.from_flags(flags), devices.replicas, mixed
-            )
+            return _workers().GpuWorkers(cluster, options, devices.replicas, mixed)
         return GpuPlatform(devices.replicas, mixed)
     if devices.replicas > 1:
         raise UserError(
@@ -41,7 +39,7 @@ def choose(flags, trains: bool = False) -> Platform:
             "and CUDA libraries"
         )
     if cluster:
-        return _workers().CpuWorkers(cluster, ClusterOptions.from_flags(flags), mixed)
+        return _workers().CpuWorkers(cluster, options, mixed)
     return CpuPlatform(mixed)
 
 

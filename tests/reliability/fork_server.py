@@ -6,7 +6,8 @@ sense of the operating system), a standard output and a standard error of its ow
 the same entry point as on the command line.
 
 It reads a line of JSON from the standard input for each command, {"program", "arguments", "log",
-"environment"}, answers with the process id, and when the process has ended with its status, as os.waitpid has it.
+"environment"}, answers with the process id, and when the process has ended with its status, as
+os.waitpid has it.
 """
 
 import ctypes

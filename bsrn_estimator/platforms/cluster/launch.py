@@ -6,7 +6,6 @@ FLAGS go to `python -m bsrn_estimator.main`. scripts/run_workers.sh is the short
 """
 
 import argparse
-import contextlib
 import json
 import os
 import socket
@@ -41,11 +40,14 @@ def environments(addresses: Sequence[str]) -> Dict[int, Dict[str, str]]:
 
 def free_addresses(count: int) -> List[str]:
     """Addresses of this machine at which nobody listens, for now."""
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+    sockets = [socket.socket() for _ in range(count)]
+    try:
         for each in sockets:
             each.bind((_HOST, 0))
         return ["%s:%d" % each.getsockname() for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
