@@ -28,10 +28,10 @@ def choose(flags, trains: bool = False) -> Platform:
     from bsrn_estimator.platforms.gpu import GpuPlatform, available_gpus
 
     mixed = bool(devices.mixed_precision)
-    cluster, options = tf_config.take(trains=trains), ClusterOptions.from_flags(flags)
+    cluster = tf_config.take(trains=trains)
     if devices.device == "gpu" or (devices.device == "auto" and available_gpus()):
         if cluster:
-            return _workers().GpuWorkers(cluster, options, devices.replicas, mixed)
+            return _workers("GpuWorkers", cluster, flags, devices.replicas, mixed)
         return GpuPlatform(devices.replicas, mixed)
     if devices.replicas > 1:
         raise UserError(
@@ -39,14 +39,14 @@ def choose(flags, trains: bool = False) -> Platform:
             "and CUDA libraries"
         )
     if cluster:
-        return _workers().CpuWorkers(cluster, options, mixed)
+        return _workers("CpuWorkers", cluster, flags, mixed)
     return CpuPlatform(mixed)
 
 
-def _workers():
+def _workers(kind: str, cluster: tf_config.Cluster, flags, *devices) -> Platform:
     from bsrn_estimator.platforms.cluster import platform  # needed on several machines alone
 
-    return platform
+    return getattr(platform, kind)(cluster, ClusterOptions.from_flags(flags), *devices)
 
 
 def present() -> Platform:

@@ -1,6 +1,6 @@
 """Benchmarks at work, on a network and pictures so small that the figures mean nothing.
 
-`serving` and `startup`, which start processes that import TensorFlow, are started alone, by
+`serving`, `startup` and `workers`, which start processes that import TensorFlow, are started alone, by
 tests/docs/test_commands.py.
 """
 
