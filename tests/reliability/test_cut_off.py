@@ -1,4 +1,4 @@
-"""Two processes in network namespaces with addresses of their own, and the wire between them cut."""
+"""Two processes in network namespaces with addresses of their own, the wire between them cut."""
 
 import os
 import subprocess

@@ -6,9 +6,11 @@ import os
 import uuid
 from typing import Any, Callable, Dict, Iterator, List, Optional
 
+from bsrn_estimator import failures
 from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import RunFailed, UserError
 from bsrn_estimator.interruption import Interrupted, Interruption
+from bsrn_estimator.networks.precision import FLOAT32
 from bsrn_estimator.platforms.base import Platform
 from bsrn_estimator.platforms.cluster import strategy, votes
 from bsrn_estimator.platforms.cluster.meeting import Meeting
@@ -21,6 +23,7 @@ from bsrn_estimator.platforms.options import RunOptions
 
 # A file that the chief makes in the model folder, and that all have to see.
 _SIGN = ".company-"
+_UNKNOWN = "look at the end of its log"
 
 
 class _Workers(Platform):
@@ -72,8 +75,8 @@ class _Workers(Platform):
         except Interrupted:
             raise
         except BaseException as error:
-            reason = _in_a_line(error)
-            if isinstance(error, tf.errors.OpError):
+            reason = _reason(error, run.model_dir)
+            if reason == _UNKNOWN:
                 self._watch.let_end()
             raise
         finally:
@@ -154,6 +157,15 @@ class CpuWorkers(_Workers, CpuPlatform):
             raise UserError("--communication=nccl is between GPUs; on CPUs give ring, or leave it")
         tf.config.experimental.set_visible_devices([], "GPU")
 
+    def session_config(self, options: RunOptions) -> "tf.ConfigProto":
+        """As `CpuPlatform.session_config`; a server fuses no convolutions in bfloat16, which it
+        then takes for ones that it does not know."""
+        config = super().session_config(options)
+        if self._precision != FLOAT32:
+            rewriting = config.graph_options.rewrite_options
+            rewriting.remapping = rewriting.OFF
+        return config
+
 
 class GpuWorkers(_Workers, GpuPlatform):
     """GPUs of several machines, as many on each. Args: see `_Workers` and `GpuPlatform`."""
@@ -191,6 +203,8 @@ def _fault(answer: Dict[str, Any], facts: Dict[str, Any], model_dir: str) -> Opt
     return None
 
 
-def _in_a_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+def _reason(error: BaseException, model_dir: str) -> str:
+    """What the others are told of an error of this process."""
+    if isinstance(error, (tf.errors.OpError, RuntimeError, OSError)):
+        return failures.unwritable(error, model_dir) or failures.sentence_of(error) or _UNKNOWN
+    return " ".join(str(error).split()) or type(error).__name__

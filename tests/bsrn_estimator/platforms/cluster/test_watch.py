@@ -110,3 +110,17 @@ def test_a_process_that_is_silent_ends_the_others(processes, flags, tmp_path, si
     last = done.errors.strip().splitlines()[-1]
     assert last.startswith("error: %s (127.0.0.1:" % name), done
     assert "has not answered for" in last and "Traceback" not in done.errors
+
+
+@pytest.mark.timeout(900)
+def test_a_loss_that_explodes_ends_all_with_what_was_seen(processes, flags, tmp_path):
+    flags = flags + ["--batch_size=2", "--learning_rate=1e6", "--model_dir=%s" % tmp_path]
+    done = processes.run(2, *flags, "--train_steps=200", "--clip_norm=0")
+    assert _statuses(done) == [1, 1], done
+    for each in done:
+        assert "error: step " in each.errors and "the loss is " in each.errors, done
+        assert "Traceback" not in each.errors, done
+    first, second = (each.errors.split("error: step ")[1].split(":")[0] for each in done)
+    assert first == second
+    kept = sorted(path.name for path in (tmp_path / "diverged").iterdir())
+    assert kept == ["step-%s%s.npz" % (first, end) for end in ("-rank-1", "")]
