@@ -16,6 +16,7 @@ from bsrn_estimator.export.options import ExportOptions
 from bsrn_estimator.inference.options import PredictOptions
 from bsrn_estimator.networks import families
 from bsrn_estimator.networks.base import Network
+from bsrn_estimator.platforms.cluster.options import ClusterOptions
 from bsrn_estimator.platforms.npu import options as npu_options
 from bsrn_estimator.platforms.options import DeviceOptions, RunOptions
 from bsrn_estimator.scales import parsed
@@ -70,6 +71,7 @@ class Section(NamedTuple):
 SECTIONS = (
     Section("Run", (MainOptions,), MODES),
     Section("Devices", (DeviceOptions, RunOptions), TRAINING),
+    Section("Several machines, with TF_CONFIG", (ClusterOptions,), TRAINING),
     Section("Network (of a checkpoint only what its config.json does not tell)", (), MODES),
     Section("Recipe", (Recipe,), TRAINING),
     Section("Training", (TrainingOptions,), TRAINING),
@@ -171,6 +173,7 @@ def _check_settings() -> None:
         network()
         Recipe.from_flags(FLAGS)
         TrainingOptions.from_flags(FLAGS)
+        ClusterOptions.from_flags(FLAGS)
     if FLAGS.mode in EVALUATION:
         EvaluationOptions.from_flags(FLAGS)
     if FLAGS.use_npu:

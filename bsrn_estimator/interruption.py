@@ -50,6 +50,11 @@ class Interruption:
             os.write(2, ("\n%s: %s; Ctrl-C ends at once\n" % (name, self._doing)).encode())
             self.received = number
 
+    def receive(self, number: int) -> None:
+        """Notes a signal that another process of the same run got, unless one came before."""
+        if self.received is None:
+            self.received = number
+
     def exit_status(self, preemption_exit_zero: bool = False) -> int:
         """What the shell expects of a process that ended on this signal.
 

@@ -8,7 +8,6 @@ from bsrn_estimator import failures, files, flags, model_fn
 from bsrn_estimator.checkpoints import best, contents, restoring
 from bsrn_estimator.checkpoints import files as checkpoint_files
 from bsrn_estimator.checkpoints.config_file import Config
-from bsrn_estimator.compat import TF2
 from bsrn_estimator.config import Recipe
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.evaluation import following, report, sets, tables
@@ -22,8 +21,8 @@ from bsrn_estimator.inference import predict
 from bsrn_estimator.inference.options import PredictOptions
 from bsrn_estimator.interruption import Interruption, this_command
 from bsrn_estimator.networks.base import Network
-from bsrn_estimator.platforms.base import Platform
 from bsrn_estimator.platforms.choice import choose
+from bsrn_estimator.platforms.cluster.tf_config import EvaluatorTask
 from bsrn_estimator.platforms.cpu import CpuPlatform
 from bsrn_estimator.platforms.options import RunOptions
 from bsrn_estimator.scales import require
@@ -47,13 +46,15 @@ def run(mode: str) -> int:
 
 def _train(with_evaluation: bool) -> int:
     """Trains, or goes on training."""
-    platform = choose(FLAGS)
+    try:
+        platform = choose(FLAGS, trains=True)
+    except EvaluatorTask:
+        return _evaluate_what_others_train()
     schedule = FLAGS.scale_schedule or platform.default_schedule
     config = Config(flags.network(), Recipe.from_flags(FLAGS, scale_schedule=schedule))
     _require_records(with_evaluation)
     run = _run_options(FLAGS.model_dir)
     options = TrainingOptions.from_flags(FLAGS)
-    _require_averages(config, platform)
 
     def build(slowed: Config) -> Callable:
         return model_fn.build(slowed, platform, first_weights=first_weights)
@@ -71,6 +72,15 @@ def _train(with_evaluation: bool) -> int:
             evaluator = SetsEvaluator(config.network, platform, run, evaluation)
             evaluate = functools.partial(_evaluate_and_keep, evaluator, config)
         return training.train(config, platform, run, options, build, evaluate)
+
+
+def _evaluate_what_others_train() -> int:
+    """The task "evaluator" of TF_CONFIG."""
+    raise UserError(
+        "TF_CONFIG makes this process an evaluator, and --mode=%s trains; give it --mode=evaluate, "
+        "once for each checkpoint, or leave it out: the chief evaluates with "
+        "--mode=train_and_evaluate" % FLAGS.mode
+    )
 
 
 def _evaluate_and_keep(
@@ -189,15 +199,6 @@ def _require_records(with_evaluation: bool) -> None:
                 "--output_dir=%s" % (flag, path, command, path)
                 for flag, path, command in missing
             )
-        )
-
-
-def _require_averages(config: Config, platform: Platform) -> None:
-    """Raises UserError where this TensorFlow cannot average the weights of replicas."""
-    if config.recipe.ema_decay and platform.batches_per_step > 1 and not TF2:
-        raise UserError(
-            "--ema_decay with --replicas needs TensorFlow 2.21; set up with RUNTIME=tf2, or leave "
-            "one of them out"
         )
 
 

@@ -1,11 +1,12 @@
 """What every family of devices has to answer."""
 
 import contextlib
-from typing import Any, Callable, ContextManager, Dict, Iterable, Optional, Sequence
+from typing import Any, Callable, ContextManager, Dict, Iterable, List, Optional, Sequence
 
 from bsrn_estimator.checkpoints import literal
 from bsrn_estimator.compat import SAVER_OPTIONS, tf
 from bsrn_estimator.errors import UserError
+from bsrn_estimator.interruption import Interruption
 from bsrn_estimator.networks.precision import FLOAT32
 from bsrn_estimator.platforms.options import RunOptions
 
@@ -47,6 +48,27 @@ class Platform:
         Args:
           fetches: the operations and tensors that the session runs in every step.
         """
+
+    def together(
+        self,
+        run: RunOptions,
+        facts: Callable[[], Dict[str, Any]],
+        interruption: Interruption,
+        stopped_status: Callable[[], int],
+    ) -> ContextManager:
+        """A context in which this process trains with the others of `rank_size`.
+
+        Args:
+          run: how the run is carried out.
+          facts: gives what must be the same in all of them, by name, as JSON has it.
+          interruption: told where another process was told to stop.
+          stopped_status: the exit status after that.
+
+        Raises:
+          UserError: the others do not come, or do not fit.
+          Interrupted: this process was told to stop before training began.
+        """
+        return contextlib.nullcontext()
 
     def session_config(self, options: RunOptions) -> "tf.ConfigProto":
         """The session options of training and evaluation."""
@@ -112,6 +134,20 @@ class Platform:
         To be called after `wrap_optimizer`, in the same graph.
         """
         return {}
+
+    def hooks(self) -> List["tf.train.SessionRunHook"]:
+        """Hooks of training that come before all others."""
+        return []
+
+    def shared_values(self, values: Dict[str, Any]) -> Dict[str, Any]:
+        """The values of a step that is built, by name, as all processes that train together see
+        them; each its own here."""
+        return values
+
+    def votes(self) -> Sequence[Any]:
+        """Tensors of the default graph by which processes agree to stop, if they have to: pairs of
+        what is fed and what is fetched (`cluster.votes.Vote`)."""
+        return ()
 
     def wrap_optimizer(self, optimizer):
         """The optimizer as this platform distributes it or scales its loss."""

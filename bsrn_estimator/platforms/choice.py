@@ -2,17 +2,22 @@
 
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.platforms.base import Platform
+from bsrn_estimator.platforms.cluster import tf_config
+from bsrn_estimator.platforms.cluster.options import ClusterOptions
 from bsrn_estimator.platforms.options import DeviceOptions
 
 
-def choose(flags) -> Platform:
-    """The platform that the flags of the command line ask for.
+def choose(flags, trains: bool = False) -> Platform:
+    """The platform that the flags of the command line, and TF_CONFIG, ask for.
 
     Args:
-      flags: the parsed flags, those of `DeviceOptions` and of `NpuOptions` among them.
+      flags: the parsed flags, those of `DeviceOptions`, `ClusterOptions` and `NpuOptions` among
+        them.
+      trains: whether it is to train, with the other processes that TF_CONFIG names.
 
     Raises:
-      UserError: the devices asked for are not there.
+      UserError: the devices asked for are not there, or TF_CONFIG is wrong.
+      tf_config.EvaluatorTask: TF_CONFIG makes this process an evaluator.
     """
     devices = DeviceOptions.from_flags(flags)
     if devices.use_npu:
@@ -23,14 +28,25 @@ def choose(flags) -> Platform:
     from bsrn_estimator.platforms.gpu import GpuPlatform, available_gpus
 
     mixed = bool(devices.mixed_precision)
+    cluster = tf_config.take(trains=trains)
     if devices.device == "gpu" or (devices.device == "auto" and available_gpus()):
+        if cluster:
+            return _workers("GpuWorkers", cluster, flags, devices.replicas, mixed)
         return GpuPlatform(devices.replicas, mixed)
     if devices.replicas > 1:
         raise UserError(
             "--replicas is for GPUs, and TensorFlow sees none; leave it out, or check the driver "
             "and CUDA libraries"
         )
+    if cluster:
+        return _workers("CpuWorkers", cluster, flags, mixed)
     return CpuPlatform(mixed)
+
+
+def _workers(kind: str, cluster: tf_config.Cluster, flags, *devices) -> Platform:
+    from bsrn_estimator.platforms.cluster import platform  # needed on several machines alone
+
+    return getattr(platform, kind)(cluster, ClusterOptions.from_flags(flags), *devices)
 
 
 def present() -> Platform:

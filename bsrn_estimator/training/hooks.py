@@ -1,6 +1,7 @@
 """What happens beside the steps of training: stops and evaluations."""
 
 import math
+import signal
 import time
 from typing import Any, Callable, Optional, Sequence
 
@@ -19,20 +20,43 @@ class StopHook(tf.train.SessionRunHook):
     Args:
       interruption: tells whether a signal came.
       seconds: the longest that training may run, or None; evaluations do not count.
+      votes: finds the tensors by which several processes agree to stop after the same step
+        (`Platform.votes`); none where this one is alone.
     """
 
-    def __init__(self, interruption: Interruption, seconds: Optional[float]) -> None:
+    def __init__(
+        self,
+        interruption: Interruption,
+        seconds: Optional[float],
+        votes: Callable[[], Sequence[Any]] = tuple,
+    ) -> None:
         self._interruption = interruption
         self._seconds = seconds or math.inf
+        self._find_votes = votes
         self.out_of_time = False
 
     def begin(self) -> None:
         self._started = time.time()
+        self._votes = self._find_votes()
 
-    def after_run(self, context, _values) -> None:
-        self.out_of_time = time.time() - self._started > self._seconds
-        if self._interruption.received or self.out_of_time:
+    def before_run(self, _context) -> tf.train.SessionRunArgs:
+        own = [self._interruption.received is not None, self._is_late()]
+        return tf.train.SessionRunArgs(
+            [vote.of_all for vote in self._votes], {vote.own: own for vote in self._votes}
+        )
+
+    def after_run(self, context, values) -> None:
+        if not self._votes:
+            told, self.out_of_time = self._interruption.received is not None, self._is_late()
+        else:
+            told, self.out_of_time = (wish > 0 for wish in values.results[0])
+        if told:
+            self._interruption.receive(signal.SIGTERM)
+        if told or self.out_of_time:
             context.request_stop()
+
+    def _is_late(self) -> bool:
+        return time.time() - self._started > self._seconds
 
     def exclude(self, seconds: float) -> None:
         """Takes time that went into an evaluation out of the account."""

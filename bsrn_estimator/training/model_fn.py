@@ -49,6 +49,7 @@ def spec(
         )
     values = {"step": step, "loss/total": loss, "learning_rate": learning_rate}
     values.update(("loss/" + name, part) for name, part in parts.items())
+    values = platform.shared_values(values)
     values.update(platform.scalars())
     if platform.may_skip_steps:
         # The last step that was made: a skipped one has the number of the one before.

@@ -1,47 +1,11 @@
 """The optimisation step: Adam, its rate falling, every gradient clipped by itself."""
 
-import contextlib
-from typing import Any, Callable, Iterator, Tuple
+from typing import Callable, Tuple
 
 from bsrn_estimator.compat import tf
 from bsrn_estimator.config import Recipe
-
-
-class _BlockAdam(tf.train.AdamOptimizer):
-    """Adam with a rate of its own for some weights; its variables are Adam's.
-
-    Args:
-      rate: of the other weights.
-      factor: what it is multiplied with for the weights that `is_slowed` names.
-      is_slowed: a variable's name to whether it is one of them.
-      epsilon: Adam's.
-    """
-
-    _lr_t: Any
-
-    def __init__(
-        self, rate: Any, factor: float, is_slowed: Callable[[str], bool], epsilon: float
-    ) -> None:
-        super().__init__(rate, epsilon=epsilon)
-        self._factor, self._is_slowed = factor, is_slowed
-
-    @contextlib.contextmanager
-    def _rate_of(self, variable) -> Iterator[None]:
-        rate = self._lr_t
-        if self._is_slowed(variable.op.name):
-            self._lr_t = self._factor * rate
-        try:
-            yield
-        finally:
-            self._lr_t = rate
-
-    def _apply_dense(self, grad, var):
-        with self._rate_of(var):
-            return super()._apply_dense(grad, var)
-
-    def _resource_apply_dense(self, grad, var):
-        with self._rate_of(var):
-            return super()._resource_apply_dense(grad, var)
+from bsrn_estimator.training import averages
+from bsrn_estimator.training.adam import TunedAdam
 
 
 def learning_rate_at(global_step, recipe: Recipe):
@@ -87,29 +51,36 @@ def train_op(
       (the operation, the float32 scalar learning rate of the step about to be taken).
     """
     rate = learning_rate_at(global_step, recipe)
-    optimizer = wrap(_adam(rate, recipe, is_reused))
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    clip_norm = recipe.clip_norm
+    if replicas > 1 and clip_norm:
+        # They average gradients as these are applied.
+        adam, clip_norm = _adam(rate, recipe, is_reused, clip_norm), 0
+    else:
+        adam = _adam(rate, recipe, is_reused)
+    optimizer = wrap(adam)
     # Gated, as `tf.gradients` is not: with the latter a weight may be overwritten in place while
     # back-propagation through another recursion still reads it, and no two runs are the same.
     weights = tf.trainable_variables(scope)
     gradients = optimizer.compute_gradients(loss, weights)
-    applied = optimizer.apply_gradients(_clipped(gradients, recipe.clip_norm), global_step)
+    applied = optimizer.apply_gradients(_clipped(gradients, clip_norm), global_step)
     if not recipe.ema_decay:
         return applied, rate
     with tf.control_dependencies([applied]):
+        if replicas > 1:
+            return averages.of_replicas(weights, recipe.ema_decay, global_step), rate
         average = tf.train.ExponentialMovingAverage(recipe.ema_decay, num_updates=global_step)
         return average.apply(weights), rate
 
 
-def _adam(rate, recipe: Recipe, is_reused: Callable[[str], bool]):
-    if recipe.block_rate == 1:
+def _adam(rate, recipe: Recipe, is_reused: Callable[[str], bool], clip_norm: float = 0.0):
+    if recipe.block_rate == 1 and not clip_norm:
         return tf.train.AdamOptimizer(rate, epsilon=recipe.adam_epsilon)
-    return _BlockAdam(rate, recipe.block_rate, is_reused, recipe.adam_epsilon)
+    return TunedAdam(rate, recipe.adam_epsilon, recipe.block_rate, is_reused, clip_norm)
 
 
 def _clipped(gradients, clip_norm: float):
     """(gradient, variable) pairs, no gradient of an L2 norm above `clip_norm`; 0 clips nothing."""
     if not clip_norm:
         return gradients
-    # Replicas each hold the gradient of their share of a mean, later to be summed.
-    limit = clip_norm / tf.distribute.get_strategy().num_replicas_in_sync
-    return [(tf.clip_by_norm(gradient, limit), variable) for gradient, variable in gradients]
+    return [(tf.clip_by_norm(gradient, clip_norm), variable) for gradient, variable in gradients]

@@ -1,11 +1,14 @@
 """Training from start, or from the last checkpoint, to the last step."""
 
+import functools
+import json
 import os
 from typing import Any, Callable, Dict, Optional
 
 from bsrn_estimator.checkpoints import best, config_file
 from bsrn_estimator.checkpoints import files as checkpoint_files
 from bsrn_estimator.checkpoints.config_file import Config
+from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.interruption import Interrupted, Interruption, this_command
 from bsrn_estimator.platforms.base import Platform
@@ -59,14 +62,34 @@ def train(
     if platform.rank == 0:
         checkpoint_files.remove_leftovers(run.model_dir)
     with Interruption() as interruption:
-        while True:
-            attempt = _Attempt(config, platform, run, options, interruption)
-            try:
-                return attempt.train(build, evaluate)
-            except divergence.Diverged as diverged:
-                recovery.recover(
-                    run.model_dir, diverged, attempt.reading, attempt.rollbacks, options
-                )
+
+        def stopped_status() -> int:
+            return interruption.exit_status(options.preemption_exit_zero)
+
+        facts = functools.partial(_facts, config, platform, options)
+        try:
+            with platform.together(run, facts, interruption, stopped_status):
+                while True:
+                    attempt = _Attempt(config, platform, run, options, interruption)
+                    try:
+                        return attempt.train(build, evaluate)
+                    except divergence.Diverged as diverged:
+                        recovery.recover(
+                            run.model_dir, diverged, attempt.reading, attempt.rollbacks, options
+                        )
+        except Interrupted:
+            # Before there was anything to save.
+            return stopped_status()
+
+
+def _facts(
+    config: Config, platform: Platform, run: RunOptions, options: TrainingOptions
+) -> Dict[str, Any]:
+    """What processes that train together have to have in common."""
+    data = Reading.of(config, platform, run.model_dir, options).identity()
+    facts: Dict[str, Any] = dict(config.to_dict(), train_steps=options.train_steps, data=data)
+    facts.update(replicas=platform.batches_per_step, tensorflow=tf.__version__)
+    return json.loads(json.dumps(facts))
 
 
 class _Attempt:
@@ -94,7 +117,7 @@ class _Attempt:
         """Trains; returns the exit status. See `train` above."""
         options, run, interruption = self._options, self._run, self._interruption
         breaks_off = [hooks.EvaluationStop(interruption)]
-        stop = hooks.StopHook(interruption, options.max_seconds)
+        stop = hooks.StopHook(interruption, options.max_seconds, self._platform.votes)
         try:
             if self._start >= options.train_steps:
                 print("%s is at step %d already; nothing to train" % (run.model_dir, self._start))
@@ -161,7 +184,10 @@ class _Attempt:
             estimator.train(
                 read,
                 # The saver last: what belongs to a step is written before its checkpoint.
-                hooks=[points, progress, guard, stop] + counted + ([saver] if saver else []),
+                hooks=platform.hooks()
+                + [points, progress, guard, stop]
+                + counted
+                + ([saver] if saver else []),
                 max_steps=options.train_steps,
                 saving_listeners=listeners if is_first else None,
             )

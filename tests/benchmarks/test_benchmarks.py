@@ -1,7 +1,7 @@
 """Benchmarks at work, on a network and pictures so small that the figures mean nothing.
 
-`serving` and `startup`, which start processes that import TensorFlow, are started alone, by
-tests/docs/test_commands.py.
+`serving`, `startup` and `workers`, which start processes that import TensorFlow, are started alone,
+by tests/docs/test_commands.py.
 """
 
 import importlib

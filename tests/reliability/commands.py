@@ -114,18 +114,19 @@ class Commands:
             universal_newlines=True,
         )
 
-    def start(self, program: str, *arguments: str) -> Running:
-        """Starts `main` or `to_tfrecord`."""
+    def start(self, program: str, *arguments: str, **environment: str) -> Running:
+        """Starts `main` or `to_tfrecord`, with variables of the environment."""
         self._number += 1
         log = pathlib.Path(str(self._folder)) / ("command-%d" % self._number)
         order = {"program": program, "arguments": list(arguments), "log": str(log)}
+        order["environment"] = environment
         self._server.stdin.write(json.dumps(order) + "\n")
         self._server.stdin.flush()
         return Running(self._server, int(self._server.stdout.readline()), log)
 
-    def run(self, program: str, *arguments: str) -> Done:
+    def run(self, program: str, *arguments: str, **environment: str) -> Done:
         """Runs one to its end."""
-        return self.start(program, *arguments).wait()
+        return self.start(program, *arguments, **environment).wait()
 
     def close(self) -> None:
         """Ends the server, and with it what still runs."""

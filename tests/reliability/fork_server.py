@@ -5,8 +5,9 @@ what the commands import and makes no session; each command is a fork of it, wit
 sense of the operating system), a standard output and a standard error of its own, and goes through
 the same entry point as on the command line.
 
-It reads a line of JSON from the standard input for each command, {"program", "arguments", "log"},
-answers with the process id, and when the process has ended with its status, as os.waitpid has it.
+It reads a line of JSON from the standard input for each command, {"program", "arguments", "log",
+"environment"}, answers with the process id, and when the process has ended with its status, as
+os.waitpid has it.
 """
 
 import ctypes
@@ -24,7 +25,7 @@ _ON_DEATH_OF_PARENT = 1
 PROGRAMS = {"main": main.run, "to_tfrecord": to_tfrecord.run}
 
 
-def child(program: str, arguments, log: str) -> None:
+def child(program: str, arguments, log: str, environment) -> None:
     """Becomes the command; does not return."""
     # A test run that is killed leaves no command behind.
     ctypes.CDLL(None).prctl(_ON_DEATH_OF_PARENT, signal.SIGKILL)
@@ -38,6 +39,7 @@ def child(program: str, arguments, log: str) -> None:
     os.dup2(null, 0)
     sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w", 1)
     sys.argv = [program + ".py"] + arguments
+    os.environ.update(environment)
     status = 1
     try:
         status = PROGRAMS[program]()

@@ -8,6 +8,7 @@ import types
 
 import pytest
 
+from bsrn_estimator.platforms import processes
 from bsrn_estimator.platforms.npu import launch as npu_launch
 from bsrn_estimator.platforms.npu import rank_table
 
@@ -26,15 +27,15 @@ _SAVES_ON_TERM = (
 
 @pytest.fixture
 def launch(tmp_path, monkeypatch):
-    """Starts ranks that run a script; returns the `Ranks`."""
-    monkeypatch.setattr(npu_launch, "SECONDS_TO_END", 1.0)
-    monkeypatch.setattr(npu_launch, "SECONDS_AFTER_RANK_0", 1.0)
+    """Starts ranks that run a script; returns the `Processes`."""
+    monkeypatch.setattr(processes, "SECONDS_TO_END", 1.0)
+    monkeypatch.setattr(processes, "SECONDS_AFTER_FIRST", 1.0)
     started = []
 
     def start(script, ranks=3):
         devices = [rank_table.Device("h", 7 - r, "10.0.0.%d" % r, r) for r in range(ranks)]
         command = [sys.executable, "-c", _STEPS + script]
-        made = npu_launch.Ranks(devices, ranks, "table.json", command, str(tmp_path))
+        made = npu_launch.start(devices, ranks, "table.json", command, str(tmp_path))
         started.append(made)
         return made
 
@@ -59,7 +60,7 @@ def test_each_rank_gets_its_environment_and_its_log(launch, monkeypatch, capsys)
     monkeypatch.delenv("JOB_ID", raising=False)
     names = "RANK_ID RANK_SIZE DEVICE_ID ASCEND_DEVICE_ID DEVICE_INDEX JOB_ID POD_NAME"
     ranks = launch("print(*[os.environ.get(name) for name in '%s'.split()])" % names)
-    assert npu_launch.follow(ranks, _never()) == 0
+    assert processes.follow(ranks, _never()) == 0
     for rank in range(3):
         assert ranks.last_lines(rank) == "%d 3 %d %d %d 10087 None" % (
             rank,
@@ -74,22 +75,22 @@ def test_one_rank_that_dies_ends_all(launch, capsys):
     ranks = launch(
         "if rank == 1: print('broken', flush=True); os.kill(os.getpid(), 9)\n" + _ENDLESS
     )
-    assert npu_launch.follow(ranks, _never()) == 1
+    assert processes.follow(ranks, _never()) == 1
     assert ranks.running() == []
     error = capsys.readouterr().err
     assert "rank 1 ended with signal 9" in error and "broken" in error
 
 
 def test_the_status_of_a_refusal_is_passed_on(launch, capsys):
-    assert npu_launch.follow(launch("sys.exit('error: wrong' if rank else 2)"), _never()) in (1, 2)
-    assert npu_launch.follow(launch("sys.exit(2)"), _never()) == 2
+    assert processes.follow(launch("sys.exit('error: wrong' if rank else 2)"), _never()) in (1, 2)
+    assert processes.follow(launch("sys.exit(2)"), _never()) == 2
 
 
 def test_told_to_stop_it_lets_rank_0_save(launch, capsys):
     ranks = launch(_SAVES_ON_TERM + _ENDLESS)
     _wait_for(ranks, "started")
     stop = types.SimpleNamespace(signals=[signal.SIGTERM])
-    assert npu_launch.follow(ranks, stop) == 128 + signal.SIGTERM
+    assert processes.follow(ranks, stop) == 128 + signal.SIGTERM
     assert ranks.running() == []
     assert "saved" in capsys.readouterr().out
     # The others ended only when they were made to, after rank 0 had.
@@ -98,7 +99,7 @@ def test_told_to_stop_it_lets_rank_0_save(launch, capsys):
 
 def test_ranks_that_lag_behind_rank_0_are_ended(launch):
     ranks = launch("if rank == 0: sys.exit(0)\n" + _ENDLESS)
-    assert npu_launch.follow(ranks, _never()) == 0
+    assert processes.follow(ranks, _never()) == 0
     assert ranks.running() == []
 
 
@@ -107,7 +108,7 @@ def test_a_killed_launcher_leaves_no_rank(tmp_path):
     if child == 0:
         device = rank_table.Device("h", 0, "10.0.0.1", 0)
         script = "print(os.getpid(), flush=True)\n" + _ENDLESS
-        npu_launch.Ranks([device], 1, "t", [sys.executable, "-c", _STEPS + script], str(tmp_path))
+        npu_launch.start([device], 1, "t", [sys.executable, "-c", _STEPS + script], str(tmp_path))
         time.sleep(600)
     log = tmp_path / "rank_0.log"
     deadline = time.monotonic() + 30

@@ -1,0 +1,1 @@
+"""Training on several machines, which find each other by TF_CONFIG."""
