@@ -4,10 +4,10 @@ import contextlib
 import errno
 import os
 import re
+import sys
 import threading
 from typing import Optional
 
-from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import RunFailed, UserError
 
 # As libc puts them into words; TensorFlow passes on the words alone.
@@ -36,7 +36,9 @@ def readable(folder: str):
         if sentence is None:
             raise
         raise RunFailed(sentence) from None
-    except (tf.errors.OpError, RuntimeError) as error:
+    except Exception as error:
+        if not isinstance(error, RuntimeError) and not _is_of_a_session(error):
+            raise
         sentence = unwritable(error, folder)
         if sentence:
             raise RunFailed(sentence) from None
@@ -44,6 +46,12 @@ def readable(folder: str):
         if sentence is None:
             raise
         raise UserError(sentence) from None
+
+
+def _is_of_a_session(error: Exception) -> bool:
+    """Whether TensorFlow raised it, which may not even be imported."""
+    compat = sys.modules.get("bsrn_estimator.compat")
+    return compat is not None and isinstance(error, compat.tf.errors.OpError)
 
 
 def unwritable(

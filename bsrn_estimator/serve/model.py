@@ -9,7 +9,7 @@ import numpy as np
 from bsrn_estimator import files
 from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import UserError
-from bsrn_estimator.export import about, exported, graph
+from bsrn_estimator.export import about, exported, finding, graph
 from bsrn_estimator.networks.precision import FLOAT32
 from bsrn_estimator.scales import require
 from bsrn_estimator.serve.limits import Limits
@@ -23,7 +23,7 @@ def version_folder(folder: str) -> str:
     Raises:
       UserError: there is none.
     """
-    found = exported.saved_model_in(folder)
+    found = finding.saved_model_in(folder)
     if found is None:
         state = "holds no SavedModel" if os.path.isdir(folder) else "is not a folder"
         raise UserError("--model=%s %s; name one that --mode=export wrote" % (folder, state))
