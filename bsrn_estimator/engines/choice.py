@@ -8,7 +8,7 @@ from typing import Callable, Dict, List, NamedTuple, Optional
 from bsrn_estimator.checkpoints import PRETRAINED
 from bsrn_estimator.checkpoints import files as checkpoint_files
 from bsrn_estimator.checkpoints.options import UseOptions
-from bsrn_estimator.checkpoints.usable import TENSORFLOW, UsableNetwork
+from bsrn_estimator.checkpoints.usable import TENSORFLOW
 from bsrn_estimator.engines import cache, onnx_network, runtimes
 from bsrn_estimator.engines.runtimes import AUTO, ONNXRUNTIME, OPENVINO
 from bsrn_estimator.errors import UserError, install_command
@@ -41,7 +41,7 @@ class Wish(NamedTuple):
     pixels: Callable[[], Optional[int]] = lambda: None
 
 
-def find(options: UseOptions, wish: Wish) -> Optional[UsableNetwork]:
+def find(options: UseOptions, wish: Wish) -> Optional[onnx_network.OnnxNetwork]:
     """The network in another engine than TensorFlow; None where that is to compute it.
 
     AUTO takes no engine that would have to export the checkpoint first.

@@ -9,7 +9,7 @@ from bsrn_estimator.networks.choice import OutputChoice
 from bsrn_estimator.networks.precision import FLOAT32
 
 # Sides of a square tile in HR pixels. OpenVINO holds least, so its tiles may be largest.
-_TILE_HR_PIXELS = {runtimes.ONNXRUNTIME: 448, runtimes.OPENVINO: 1024}
+_TILE_HR_PIXELS = {runtimes.ONNXRUNTIME: 448, runtimes.OPENVINO: 960}
 
 
 class OnnxNetwork(DescribedNetwork):

@@ -33,6 +33,11 @@ class DescribedNetwork(UsableNetwork):
         """Side of a tile in LR pixels that keeps memory under 1 GB."""
         return default_tile(scale)
 
+    @property
+    def held(self) -> OutputChoice:
+        """The outputs that the export gives."""
+        return OutputChoice(self._info["output"], self._info["first_output"])
+
     def _check(self, choice: OutputChoice) -> None:
         """Raises UserError where the export does not hold the outputs wanted."""
         held = (self._info["output"], self._info["first_output"])
