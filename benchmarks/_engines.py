@@ -15,7 +15,10 @@ import numpy as np
 
 from benchmarks import _report
 from bsrn_estimator.checkpoints import PRETRAINED, trained
+from bsrn_estimator.checkpoints.options import UseOptions
+from bsrn_estimator.checkpoints.usable import UsableNetwork
 from bsrn_estimator.compat import TF2, tf
+from bsrn_estimator.engines import choice, runtimes
 from bsrn_estimator.evaluation import metrics
 from bsrn_estimator.export import frozen_graph, onnx_model
 from bsrn_estimator.inference.upscaler import Upscaler
@@ -31,6 +34,13 @@ PLAIN = "untiled float32"
 PREDICT, PREDICT_BFLOAT16 = "predict float32", "predict bfloat16"
 ONEDNN, ONNXRUNTIME = "untiled oneDNN rewrite", "onnxruntime"
 OPENVINO, OPENVINO_BFLOAT16 = "openvino float32", "openvino bfloat16"
+# Predict in other engines than TensorFlow, in the order in which they are compared: the engine, and
+# whether in bfloat16.
+PREDICT_IN = {
+    "predict onnxruntime": (runtimes.ONNXRUNTIME, False),
+    "predict openvino float32": (runtimes.OPENVINO, False),
+    "predict openvino bfloat16": (runtimes.OPENVINO, True),
+}
 # Height and width in LR pixels, and the scale.
 CASES = ((180, 320, 4), (360, 640, 2), (1080, 1920, 2))
 _Upscale = Callable[[np.ndarray], np.ndarray]
@@ -46,6 +56,9 @@ def present() -> List[str]:
         found.append(ONNXRUNTIME)
     if convertible and importlib.util.find_spec("openvino") is not None:
         found += [OPENVINO] + [OPENVINO_BFLOAT16] * has_bfloat16()
+    for name, (engine, mixed) in PREDICT_IN.items():
+        if runtimes.is_installed(engine) and (has_bfloat16() or not mixed):
+            found.append(name)
     return found
 
 
@@ -68,6 +81,18 @@ def _untiled(scale: int, rewrite: bool) -> _Upscale:
 def _predict(scale: int, precision: str) -> _Upscale:
     network = trained.find(PRETRAINED, session_config=_config(False), precision=precision)
     upscaler = Upscaler(network, scales=[scale])
+    return lambda picture: upscaler.upscale(picture, scale)
+
+
+def _predict_in(name: str) -> UsableNetwork:
+    engine, mixed = PREDICT_IN[name]
+    found = choice.find(UseOptions(checkpoint=PRETRAINED), choice.Wish(engine, mixed, threads=1))
+    assert found is not None  # only engines that are there are measured
+    return found
+
+
+def _predict_elsewhere(name: str, scale: int) -> _Upscale:
+    upscaler = Upscaler(_predict_in(name), scales=[scale])
     return lambda picture: upscaler.upscale(picture, scale)
 
 
@@ -114,14 +139,19 @@ def make(engine: str, scale: int, model: Optional[str]) -> _Upscale:
         OPENVINO: lambda: _openvino(str(model), FLOAT32),
         OPENVINO_BFLOAT16: lambda: _openvino(str(model), BFLOAT16),
     }
+    if engine in PREDICT_IN:
+        return _predict_elsewhere(engine, scale)
     return made[engine]()
 
 
-def _area(engine: str, size: Tuple[int, int]) -> float:
+def _area(engine: str, size: Tuple[int, int], scale: int) -> float:
     """LR pixels computed over those of the picture."""
-    if engine not in (PREDICT, PREDICT_BFLOAT16):
+    if engine in PREDICT_IN:
+        side = _predict_in(engine).tile(scale)
+    elif engine in (PREDICT, PREDICT_BFLOAT16):
+        side = trained.find(PRETRAINED).tile(scale)
+    else:
         return 1.0
-    side = trained.find(PRETRAINED).tile(2)
     return work(cover(size[0], size[1], side, OVERLAP)) / (size[0] * size[1])
 
 
@@ -152,7 +182,7 @@ def run(engine: str, size: Tuple[int, int], scale: int, more: argparse.Namespace
         "CPU seconds",
         None,
         peak,
-        area=_area(engine, size),
+        area=_area(engine, size, scale),
         psnr=_psnr(upscale, scale, more.pictures),
     )
 
@@ -181,7 +211,9 @@ def compare(repeats: int, pictures: Optional[str], quick: bool) -> None:
     columns = ["LR", "engine", "CPU s", "of plain", "area", "peak MB", "PSNR"]
     _report.print_table(columns, rows)
     _report.print_machine(_report.machine())
+    # What --engine=auto takes of a picture of this size.
     ours = PREDICT_BFLOAT16 if PREDICT_BFLOAT16 in engines else PREDICT
+    ours = next((name for name in reversed(engines) if name.startswith("predict openvino")), ours)
     fastest = min(result["value"] for result in found.values())
     _report.print_result(
         "%s, x%d, %dx%d LR" % (ours, scale, width, height),

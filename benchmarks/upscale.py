@@ -22,6 +22,7 @@ import numpy as np
 
 from benchmarks import _engines, _plain_network, _report
 from bsrn_estimator.checkpoints import PRETRAINED, trained
+from bsrn_estimator.checkpoints.usable import UsableNetwork
 from bsrn_estimator.compat import tf
 from bsrn_estimator.inference.upscaler import Upscaler
 from bsrn_estimator.networks.bsrn import Bsrn
@@ -99,7 +100,7 @@ def run_tiles(megapixels: float, most: int) -> None:
     )
 
 
-class RandomNetwork(trained.UsableNetwork):
+class RandomNetwork(UsableNetwork):
     """A full network with its first weights."""
 
     scales, step, name = (_SCALE,), 0, "random"

@@ -4,11 +4,11 @@ import contextlib
 import errno
 import os
 import re
+import sys
 import threading
 from typing import Optional
 
 from bsrn_estimator import progress
-from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import RunFailed, UserError
 
 # As libc puts them into words; TensorFlow passes on the words alone.
@@ -37,7 +37,9 @@ def readable(folder: str):
         if sentence is None:
             raise
         raise RunFailed(sentence) from None
-    except (tf.errors.OpError, RuntimeError) as error:
+    except Exception as error:
+        if not isinstance(error, RuntimeError) and not _is_of_a_session(error):
+            raise
         sentence = unwritable(error, folder)
         if sentence:
             raise RunFailed(sentence) from None
@@ -54,6 +56,12 @@ def _progress_ended():
     except BaseException:
         progress.abandon_all()
         raise
+
+
+def _is_of_a_session(error: Exception) -> bool:
+    """Whether TensorFlow raised it, which may not even be imported."""
+    compat = sys.modules.get("bsrn_estimator.compat")
+    return compat is not None and isinstance(error, compat.tf.errors.OpError)
 
 
 def unwritable(

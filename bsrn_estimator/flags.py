@@ -4,7 +4,7 @@ Nothing here imports TensorFlow, so that a mistake in a flag is told at once.
 """
 
 import dataclasses
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple, Type
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Type
 
 from absl import flags
 
@@ -140,6 +140,17 @@ def chosen_scales() -> Optional[Tuple[int, ...]]:
 def given() -> Dict[str, object]:
     """The fields of a network that the user gave, of those that no shape in a checkpoint tells."""
     return {name: FLAGS[name].value for name in families.DEFAULT.untold if FLAGS[name].present}
+
+
+def network_to_use() -> Dict[str, Any]:
+    """The network that predict and export take: fields of `UseOptions`."""
+    folder = FLAGS.model_dir if FLAGS["model_dir"].present else None
+    return dict(
+        checkpoint=FLAGS.checkpoint or folder,
+        model_dir=FLAGS.model_dir,
+        given=given(),
+        scales=chosen_scales(),
+    )
 
 
 def check() -> None:

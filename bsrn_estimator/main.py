@@ -31,7 +31,12 @@ def main(argv: Optional[List[str]] = None) -> int:
         if FLAGS.use_npu:
             # What Ascend logs, failures of the input pipeline among it, comes in no other way.
             os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "0")
-        # TensorFlow takes seconds to import: not before the flags are known to be right.
+        # TensorFlow takes seconds to import: not before the flags are known to be right, and not
+        # where predict has another engine.
+        if FLAGS.mode == "predict":
+            from bsrn_estimator import predicting
+
+            return predicting.run()
         from bsrn_estimator import modes
 
         return modes.run(FLAGS.mode)

@@ -1,4 +1,4 @@
-"""What each mode does: brings together the rooms that know nothing of one another."""
+"""What each mode but predict does: brings together the rooms that know nothing of one another."""
 
 import functools
 import os
@@ -17,13 +17,10 @@ from bsrn_estimator.evaluation.tables import Measured
 from bsrn_estimator.export import export
 from bsrn_estimator.export.options import ExportOptions
 from bsrn_estimator.flags import FLAGS
-from bsrn_estimator.inference import predict
-from bsrn_estimator.inference.options import PredictOptions
 from bsrn_estimator.interruption import Interruption, this_command
 from bsrn_estimator.networks.base import Network
 from bsrn_estimator.platforms.choice import choose
 from bsrn_estimator.platforms.cluster.tf_config import EvaluatorTask
-from bsrn_estimator.platforms.cpu import CpuPlatform
 from bsrn_estimator.platforms.options import RunOptions
 from bsrn_estimator.scales import require
 from bsrn_estimator.training import hooks as training_hooks
@@ -160,28 +157,9 @@ def _evaluator(checkpoint: str, results: str) -> Tuple[SetsEvaluator, Network]:
     return SetsEvaluator(network, platform, run, options, scales, precision), network
 
 
-def _predict() -> int:
-    """Upscales picture files, on Ascend on the host."""
-    options = PredictOptions.from_flags(FLAGS, **_network_to_use())
-    platform = CpuPlatform() if FLAGS.use_npu else choose(FLAGS)
-    precision = platform.precision_of_pictures(FLAGS.mixed_precision)
-    return predict.run(options, platform.session_config(_run_options(FLAGS.model_dir)), precision)
-
-
 def _export() -> int:
     """Exports a trained network."""
-    return export.run(ExportOptions.from_flags(FLAGS, **_network_to_use()))
-
-
-def _network_to_use() -> Dict[str, Any]:
-    """The network that predict and export take: fields of `UseOptions`."""
-    folder = FLAGS.model_dir if FLAGS["model_dir"].present else None
-    return dict(
-        checkpoint=FLAGS.checkpoint or folder,
-        model_dir=FLAGS.model_dir,
-        given=flags.given(),
-        scales=flags.chosen_scales(),
-    )
+    return export.run(ExportOptions.from_flags(FLAGS, **flags.network_to_use()))
 
 
 def _require_records(with_evaluation: bool) -> None:
@@ -232,6 +210,5 @@ _RUN: Dict[str, Callable[[], int]] = {
     "train": functools.partial(_train, with_evaluation=False),
     "train_and_evaluate": functools.partial(_train, with_evaluation=True),
     "evaluate": _evaluate,
-    "predict": _predict,
     "export": _export,
 }

@@ -1,4 +1,7 @@
-"""The files of checkpoints: which of them are whole, and which is meant."""
+"""The files of checkpoints: which of them are whole, and which is meant.
+
+TensorFlow is imported where a checkpoint is read, not before: their names are told without it.
+"""
 
 import contextlib
 import glob
@@ -12,7 +15,6 @@ import numpy as np
 
 from bsrn_estimator import files
 from bsrn_estimator.checkpoints import PRETRAINED, literal
-from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import UserError
 
 # Where the network that comes with the project is.
@@ -66,6 +68,17 @@ def resolve(path: str) -> str:
     if fault:
         raise UserError("the checkpoint %s is damaged (%s); name another one" % (prefix, fault))
     return prefix
+
+
+def named(path: str) -> Optional[str]:
+    """What `resolve` gives where nothing is damaged, from the names of files alone."""
+    if path == PRETRAINED:
+        path = PRETRAINED_FOLDER
+    if os.path.isdir(path):
+        found = checkpoints_in(path) or checkpoints_in(os.path.join(path, "checkpoint"))
+        return found[0] if found else None
+    prefix = _ENDINGS.sub("", path)
+    return prefix if exists(prefix) else None
 
 
 def with_newest(path: str, use: Callable[[str], _Result]) -> _Result:
@@ -145,6 +158,8 @@ def damage(prefix: str) -> Optional[str]:
       UserError: one of its files is there and cannot be opened, which says nothing of what it
         holds.
     """
+    from bsrn_estimator.compat import tf
+
     missing = _missing_file(prefix)
     if missing:
         return "%s is missing" % missing
@@ -195,6 +210,8 @@ def adopt_newest_whole(model_dir: str) -> Optional[str]:
     Returns:
       The path prefix of that checkpoint; None where the folder has none, and is left as it is.
     """
+    from bsrn_estimator.compat import tf
+
     newest = newest_whole(model_dir) if os.path.isdir(model_dir) else None
     if newest is None:
         return None
@@ -240,6 +257,8 @@ def write_state(folder: str, newest: str, newest_first: Sequence[str]) -> None:
       newest_first: those that rotation will remove in time, `newest` among them.
     """
     names = [os.path.basename(path) for path in reversed(newest_first)]
+    from bsrn_estimator.compat import tf
+
     state = tf.train.generate_checkpoint_state_proto(os.curdir, os.path.basename(newest), names)
     with files.written_whole(os.path.join(folder, "checkpoint")) as file:
         file.write(str(state))
@@ -252,12 +271,16 @@ def checkpoint_of(model_dir: str, step: int) -> str:
 
 def adopted(model_dir: str) -> Optional[str]:
     """Path prefix of the checkpoint that tf.estimator goes on from; None where there is none."""
+    from bsrn_estimator.compat import tf
+
     newest = tf.train.latest_checkpoint(literal.folder(model_dir))
     return newest and os.path.join(model_dir, os.path.basename(newest))
 
 
 def newest_step(model_dir: str) -> int:
     """The step of the newest checkpoint in `model_dir`; 0 where there is none."""
+    from bsrn_estimator.compat import tf
+
     newest = adopted(model_dir)
     return int(literal.reader(newest).get_tensor(tf.GraphKeys.GLOBAL_STEP)) if newest else 0
 

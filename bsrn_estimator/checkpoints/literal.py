@@ -15,8 +15,6 @@ import shutil
 import tempfile
 from typing import Any, Dict
 
-from bsrn_estimator.compat import tf
-
 # What begins a pattern; and bytes of a name that is no UTF-8, which TensorFlow does not take.
 _ODD = re.compile("[*?\\[\\\\\udc80-\udcff]")
 # Open folders by path. They stay open: a number that is used again would mean another folder.
@@ -56,6 +54,8 @@ def reader(path: str) -> Any:
     Raises:
       tf.errors.OpError, RuntimeError, ValueError: it cannot be read.
     """
+    from bsrn_estimator.compat import tf  # late: the names of files are asked for without it
+
     return tf.train.load_checkpoint(prefix(path))
 
 

@@ -1,6 +1,5 @@
 """A trained network in a checkpoint, ready to be put in a graph."""
 
-import abc
 import hashlib
 import json
 import os
@@ -8,51 +7,11 @@ from typing import Any, Callable, Mapping, Optional, Sequence, Tuple
 
 from bsrn_estimator.checkpoints import PRETRAINED, contents, literal, restoring
 from bsrn_estimator.checkpoints import files as checkpoint_files
+from bsrn_estimator.checkpoints.usable import UsableNetwork
 from bsrn_estimator.compat import tf
 from bsrn_estimator.networks.base import Network
 from bsrn_estimator.networks.choice import OutputChoice
 from bsrn_estimator.networks.precision import FLOAT32, scope
-
-
-class UsableNetwork(abc.ABC):
-    """A network with its weights, whatever holds them: what upscales pictures takes one.
-
-    Attributes:
-      scales: the scales that it has.
-      fixed_shape: height and width of the LR pictures that it takes; None where they are free.
-      step: the global step of its checkpoint; 0 where it is not known.
-      name: what to call it in messages.
-      precision: in which it is computed, see `networks.precision`.
-    """
-
-    scales: Tuple[int, ...]
-    fixed_shape: Optional[Tuple[int, int]] = None
-    step: int
-    name: str
-    precision: str = FLOAT32
-
-    @abc.abstractmethod
-    def tile(self, scale: int) -> int:
-        """Side of a tile in LR pixels that keeps memory under 1 GB."""
-
-    @abc.abstractmethod
-    def open(
-        self, scales: Sequence[int], choice: OutputChoice
-    ) -> Tuple[Tuple[str, ...], Callable, Callable]:
-        """Makes some scales ready.
-
-        Returns:
-          The names of the pictures; a function from float32 [1, height, width, 3] in 0..255 and a
-          scale to a list of float32 [1, s * height, s * width, 3], one for each name; and one that
-          ends the session.
-
-        Raises:
-          UserError: it has no such output.
-        """
-
-    @abc.abstractmethod
-    def identity(self) -> str:
-        """A digest of the weights and of what decides the result; equal for equal networks."""
 
 
 def new_session(session_config: Optional[tf.ConfigProto] = None) -> tf.Session:

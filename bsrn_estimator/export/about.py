@@ -4,8 +4,6 @@ import os
 from typing import Any, Dict, Tuple
 
 from bsrn_estimator import files
-from bsrn_estimator.checkpoints import trained
-from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.export.options import ExportOptions
 
@@ -55,10 +53,10 @@ def read(export: str) -> Dict[str, Any]:
     return information
 
 
-def information(
-    network: trained.TrainedNetwork, scales: Tuple[int, ...], options: ExportOptions
-) -> Dict[str, Any]:
-    """What an export says of itself: export.json."""
+def information(network: Any, scales: Tuple[int, ...], options: ExportOptions) -> Dict[str, Any]:
+    """What an export of a `trained.TrainedNetwork` says of itself: export.json."""
+    from bsrn_estimator.compat import tf  # late: what an export says is read without it
+
     return {
         "project": "bsrn_estimator",
         "export_version": VERSION,
@@ -75,7 +73,7 @@ def information(
             "layout": "NHWC",
             "colour_order": "RGB",
             "value_range": [0, 255],
-            "result_is": "clipped, not rounded",
+            "result_is": "%s, not rounded" % ("clipped" if options.clip else "not clipped"),
             "lr_size": list(options.export_size) if options.export_size else None,
             "max_pixels_of_bytes": options.max_pixels,
         },

@@ -107,6 +107,7 @@ def _write_one_scale(stem: str, ending: str, network, scale: int, options) -> No
         scale,
         options.export_size,
         options.choice,
+        options.clip,
     )
     info = about.information(network, (scale,), options)
     about.write(stem + ending, info)

@@ -1,45 +1,22 @@
 """Using an exported SavedModel or frozen graph in the place of a checkpoint."""
 
 import contextlib
-import hashlib
-import json
-import os
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from bsrn_estimator.checkpoints import literal
-from bsrn_estimator.checkpoints.trained import UsableNetwork, new_session
+from bsrn_estimator.checkpoints.trained import new_session
 from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import UserError
-from bsrn_estimator.export import about, frozen_graph, saved_model
+from bsrn_estimator.export import frozen_graph, saved_model
 from bsrn_estimator.export.bfloat16 import in_bfloat16
+from bsrn_estimator.export.described import DescribedNetwork
+from bsrn_estimator.export.finding import saved_model_in
 from bsrn_estimator.networks.choice import OutputChoice
 from bsrn_estimator.networks.precision import BFLOAT16, FLOAT32
-from bsrn_estimator.pictures.tiling import default_tile
 
 
-def saved_model_in(folder: str) -> Optional[str]:
-    """The SavedModel that `folder` is or holds, None where it holds none.
-
-    Looked for in the folder itself, in its numbered folders (the highest number), and in those of
-    its folder `saved_model`, where mode export writes.
-    """
-    if os.path.isfile(os.path.join(folder, "saved_model.pb")):
-        return folder
-    for parent in (folder, os.path.join(folder, "saved_model")):
-        names = os.listdir(parent) if os.path.isdir(parent) else []
-        for name in sorted((name for name in names if name.isdigit()), key=int, reverse=True):
-            if os.path.isfile(os.path.join(parent, name, "saved_model.pb")):
-                return os.path.join(parent, name)
-    return None
-
-
-def is_export(path: str) -> bool:
-    """Whether `path` means an exported model, not a checkpoint."""
-    return path.endswith(".pb") or (os.path.isdir(path) and saved_model_in(path) is not None)
-
-
-class ExportedNetwork(UsableNetwork):
-    """The network of an exported model.
+class ExportedNetwork(DescribedNetwork):
+    """The network of an exported model, run by TensorFlow.
 
     Args:
       path: a SavedModel, a folder that holds one, or a frozen graph's .pb file.
@@ -58,28 +35,13 @@ class ExportedNetwork(UsableNetwork):
     ) -> None:
         self._session_config, self.precision = session_config, precision
         self._folder = None if path.endswith(".pb") else saved_model_in(path)
-        self.path = self._folder or path
-        self._info = about.read(self.path)
-        self.scales = tuple(self._info["scales"])
-        size = self._info["pictures"]["lr_size"]
-        self.fixed_shape = (size[0], size[1]) if size else None
-        self.step = self._info["step"]
-        self.name = "%s (exported at step %d)" % (self.path, self.step)
-
-    def tile(self, scale: int) -> int:
-        """Side of a tile in LR pixels that keeps memory under 1 GB."""
-        return default_tile(scale)
+        super().__init__(self._folder or path)
 
     def open(
         self, scales: Sequence[int], choice: OutputChoice
     ) -> Tuple[Tuple[str, ...], Callable, Callable]:
         """See `UsableNetwork.open`."""
-        held = (self._info["output"], self._info["first_output"])
-        if choice.output != held[0] or choice.first_output not in (0, held[1]):
-            raise UserError(
-                "%s was exported with --output=%s --first_output=%d and gives nothing else; use "
-                "the checkpoint for other outputs" % ((self.path,) + held)
-            )
+        self._check(choice)
         with tf.Graph().as_default():
             session = new_session(self._session_config)
             try:
@@ -101,11 +63,6 @@ class ExportedNetwork(UsableNetwork):
         signatures = load_saved_model(session, self._folder)
         with _readable(self.path):
             return tensors_of(session, signatures, scales, self.precision)
-
-    def identity(self) -> str:
-        """The digest that `trained.TrainedNetwork.identity` gave, and the output exported."""
-        held = json.dumps([self._info[name] for name in ("network", "output", "first_output")])
-        return hashlib.sha256(held.encode()).hexdigest()[:16]
 
 
 def load_saved_model(session, folder: str) -> Dict[str, Any]:

@@ -16,6 +16,7 @@ def graph_def(
     scale: int,
     size: Optional[Tuple[int, int]] = None,
     choice: Optional[OutputChoice] = None,
+    clip: bool = True,
 ):
     """The frozen graph.
 
@@ -25,6 +26,7 @@ def graph_def(
       scale: one of `network.scales`.
       size: height and width of the LR picture, with a batch of 1; None leaves all three free.
       choice: the output; by default the network's result.
+      clip: whether the result is clipped.
 
     Returns:
       A GraphDef with the placeholder "lr", float32 [batch, height, width, 3], RGB in 0..255, and
@@ -34,7 +36,7 @@ def graph_def(
     shape: Sequence[Any] = [1, size[0], size[1], 3] if size else [None, None, None, 3]
     with tf.Graph().as_default() as graph:
         lr = tf.placeholder(tf.float32, shape, INPUT)
-        hr = network.exported(lr, scale, choice or OutputChoice())
+        hr = network.exported(lr, scale, choice or OutputChoice(), clip)
         tf.identity(hr, OUTPUT)
         with session_with_weights() as session:
             frozen = tf.graph_util.convert_variables_to_constants(

@@ -19,6 +19,7 @@ class ExportOptions(UseOptions):
     """What to export, and how; without `export_dir` into the folder `export` in `model_dir`.
 
     `export_size` is height and width of the LR picture (frozen, onnx); None leaves them free.
+    `clip` brings results into 0..255, which a mean over several of them must not do before.
 
     Raises:
       UserError: a value is out of range, or two contradict each other.
@@ -29,6 +30,7 @@ class ExportOptions(UseOptions):
     export_size: Optional[Tuple[int, int]] = setting(
         None, "HEIGHT,WIDTH in LR pixels, for a fixed shape (frozen, onnx)", kind=tuple
     )
+    clip: bool = setting(True, flag=None)
     max_pixels: int = setting(
         MAX_BYTES_PIXELS,
         "the largest picture read (predict), or decoded by an exported SavedModel (export)",

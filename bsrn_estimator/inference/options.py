@@ -5,9 +5,11 @@ import os
 from typing import Iterator, Optional, Tuple
 
 from bsrn_estimator.checkpoints.options import UseOptions
+from bsrn_estimator.engines.runtimes import AUTO, ENGINES
 from bsrn_estimator.errors import printable
 from bsrn_estimator.evaluation.grey import BY_FILE, RULES
 from bsrn_estimator.pictures.decoding import MAX_PIXELS
+from bsrn_estimator.pictures.png import LEVEL
 from bsrn_estimator.pictures.results import FORMATS
 from bsrn_estimator.pictures.tiling import OVERLAP
 from bsrn_estimator.settings import setting
@@ -23,10 +25,25 @@ class PredictOptions(UseOptions):
 
     input: str = setting("", "a picture, a folder of pictures, or a pattern in quotes")
     output_dir: str = setting("upscaled", "folder for the results")
+    engine: str = setting(
+        AUTO,
+        "what computes the network; auto takes the fastest that is installed and has its model "
+        "ready",
+        choices=ENGINES,
+    )
     self_ensemble: bool = setting(False, "mean over eight flips and rotations, eight times as slow")
     output_format: str = setting("png", "what the results are written as", choices=FORMATS)
     quality: Optional[int] = setting(
         None, "1 to 100, of JPEG and WebP", kind=int, shown="JPEG 95; WebP that loses nothing"
+    )
+    png_level: Optional[int] = setting(
+        None,
+        "0 to 9, how much a PNG is compressed; 6 makes drawings a fifth smaller, at a tenth of the "
+        "speed",
+        kind=int,
+        least=0,
+        most=9,
+        shown=str(LEVEL),
     )
     first_frame: bool = setting(False, "takes the first of several frames or pages")
     follow_links: bool = setting(False, "looks into linked folders")
@@ -52,6 +69,11 @@ class PredictOptions(UseOptions):
         least=1,
     )
 
+    @property
+    def level(self) -> int:
+        """How much a PNG is compressed."""
+        return LEVEL if self.png_level is None else self.png_level
+
     def _rules(self) -> Iterator[Tuple[bool, str]]:
         yield (
             bool(self.input),
@@ -74,4 +96,8 @@ class PredictOptions(UseOptions):
         yield (
             quality is None or self.output_format != "png",
             "--quality is for --output_format=jpeg or webp; a PNG loses nothing",
+        )
+        yield (
+            self.png_level is None or self.output_format == "png",
+            "--png_level is for --output_format=png; of the others --quality decides the size",
         )

@@ -19,12 +19,11 @@ import numpy as np
 
 from bsrn_estimator import failures
 from bsrn_estimator import files as file_tools
-from bsrn_estimator.checkpoints import PRETRAINED, trained
-from bsrn_estimator.checkpoints.trained import UsableNetwork
+from bsrn_estimator.checkpoints import PRETRAINED
+from bsrn_estimator.checkpoints.usable import UsableNetwork
 from bsrn_estimator.data.manifest import name_of_folder
 from bsrn_estimator.errors import RunFailed, UserError, printable
-from bsrn_estimator.evaluation import metrics, report
-from bsrn_estimator.export import exported
+from bsrn_estimator.export import finding
 from bsrn_estimator.inference.ground_truth import GroundTruth
 from bsrn_estimator.inference.options import PredictOptions
 from bsrn_estimator.inference.targets import BICUBIC, Source, Target, Targets, crc32
@@ -42,21 +41,21 @@ from bsrn_estimator.pictures.picture import (
     with_alpha,
 )
 from bsrn_estimator.progress import progress
+from bsrn_estimator.scales import SUPPORTED
 
 
-def run(options: PredictOptions, session_config: Any = None, precision: str = FLOAT32) -> int:
+def run(options: PredictOptions, network: Optional[UsableNetwork] = None) -> int:
     """Upscales the pictures; returns 0, or 1 where some were skipped.
 
     Args:
       options: what to do.
-      session_config: a tf.ConfigProto with the devices and threads to use; None for all.
-      precision: in which the network is computed, see `networks.precision`.
+      network: what upscales; None for what `find_network` finds.
 
     Raises:
       UserError: nothing can be done: no picture, no network, no such scale.
       RunFailed: the disk takes no more; what was finished stays.
     """
-    network = find_network(options, session_config, precision)
+    network = network or find_network(options)
     scales = _scales_of(network, options)
     found = picture_files.find(
         options.input, options.output_dir, options.follow_links, options.from_results
@@ -70,7 +69,8 @@ def run(options: PredictOptions, session_config: Any = None, precision: str = FL
         options.self_ensemble,
         scales,
     )
-    print("network: %s, computed in %s" % (network.name, network.precision), flush=True)
+    said = network.name, network.engine, network.precision
+    print("network: %s, run by %s, computed in %s" % said, flush=True)
     with upscaler:
         job = _Job(options, network, upscaler, scales, found.files)
         for sentence in found.unreadable:
@@ -93,11 +93,32 @@ def run(options: PredictOptions, session_config: Any = None, precision: str = FL
 def find_network(
     options: PredictOptions, session_config: Any = None, precision: str = FLOAT32
 ) -> UsableNetwork:
-    """The network of a checkpoint or of an exported model."""
+    """The network of a checkpoint or of an exported model, run by TensorFlow.
+
+    Args:
+      options: what to do.
+      session_config: a tf.ConfigProto with the devices and threads to use; None for all.
+      precision: in which the network is computed, see `networks.precision`.
+    """
+    from bsrn_estimator.checkpoints import trained
+    from bsrn_estimator.export import exported
+
     named = options.checkpoint
-    if named and named != PRETRAINED and exported.is_export(named):
+    if named and named != PRETRAINED and finding.is_export(named):
         return exported.ExportedNetwork(named, session_config, precision)
     return trained.find(named, options.model_dir, options.given, session_config, precision)
+
+
+def pixels_of_one(options: PredictOptions) -> Optional[int]:
+    """Pixels of the results where the input is one picture; None where it is another."""
+    if not os.path.isfile(options.input):
+        return None
+    try:
+        height, width = picture_size(options.input, options.max_pixels)
+    except UserError:
+        return None  # said when its turn comes
+    factors = sum(scale**2 for scale in options.scales or SUPPORTED)
+    return height * width * factors * (8 if options.self_ensemble else 1)
 
 
 def _scales_of(network, options: PredictOptions) -> Tuple[int, ...]:
@@ -139,13 +160,17 @@ class _Job:
             self._truth = GroundTruth(options.hr_dir, files, scales[0], most)
         shave = options.shave
         self._shaves = {scale: scale if shave is None else shave for scale in scales}
-        self._report = report.Report(
-            name_of_folder(options.hr_dir) if options.hr_dir else "",
-            self._shaves,
-            upscaler.names[0],
-            network.precision,
-            options.grey,
-        )
+        self._report: Any = None
+        if options.hr_dir:
+            from bsrn_estimator.evaluation import report  # which needs TensorFlow
+
+            self._report = report.Report(
+                name_of_folder(options.hr_dir),
+                self._shaves,
+                upscaler.names[0],
+                network.precision,
+                options.grey,
+            )
         self._compared = 0
 
     def run(self) -> None:
@@ -201,6 +226,8 @@ class _Job:
     def finish(self, step: int, passed_over: picture_files.PassedOver) -> int:
         """Writes the metrics, prints the summary, and returns the exit status."""
         if self._compared:
+            from bsrn_estimator.evaluation import report
+
             content = self._report.to_dict(step or None)
             path = report.save(content, self._options.output_dir)
             print(report.table(content))
@@ -299,6 +326,8 @@ class _Job:
 
     def _compare(self, file: PictureFile, scale: int, hr_path: str, path: str) -> None:
         """Adds the figures of one finished result to the report."""
+        from bsrn_estimator.evaluation import metrics
+
         most = scale**2 * self._options.max_pixels
         hr, result, lr = (_visible(name, most) for name in (hr_path, path, file.path))
         bicubic = enlarged_rows(lr, scale, 0, len(lr))

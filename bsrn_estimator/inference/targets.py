@@ -5,7 +5,7 @@ import unicodedata
 import zlib
 from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 
-from bsrn_estimator.checkpoints.trained import UsableNetwork
+from bsrn_estimator.checkpoints.usable import TENSORFLOW, UsableNetwork
 from bsrn_estimator.errors import UserError, printable
 from bsrn_estimator.inference.options import PredictOptions
 from bsrn_estimator.inference.upscaler import Upscaler
@@ -65,7 +65,9 @@ class Targets:
     ) -> None:
         self._options, self._upscaler = options, upscaler
         self._network = {"network": network.identity(), "precision": network.precision}
-        self.form = results.ResultFormat(options.output_format, options.quality)
+        if network.engine != TENSORFLOW:  # whose records are older than the choice
+            self._network["engine"] = network.engine
+        self.form = results.ResultFormat(options.output_format, options.quality, options.level)
         relatives = [file.relative for file in files]
         self._names = dict(zip(relatives, names.result_names(relatives, self.form.ending)))
 

@@ -5,7 +5,7 @@ from typing import Callable, Iterator, List, Optional, Sequence
 
 import numpy as np
 
-from bsrn_estimator.checkpoints.trained import UsableNetwork
+from bsrn_estimator.checkpoints.usable import UsableNetwork
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.networks.choice import OutputChoice
 from bsrn_estimator.pictures.picture import to_uint8

@@ -123,8 +123,8 @@ class Network(Settings, abc.ABC):
         """Side of a square tile in LR pixels that keeps the memory of `pictures` under 1 GB."""
 
     @abc.abstractmethod
-    def exported(self, lr: Any, scale: int, choice: OutputChoice) -> Any:
-        """The one picture of an export, in few operations: clipped to 0..255 and not rounded."""
+    def exported(self, lr: Any, scale: int, choice: OutputChoice, clip: bool = True) -> Any:
+        """The one picture of an export, in few operations: not rounded, with `clip` in 0..255."""
 
     @classmethod
     @abc.abstractmethod

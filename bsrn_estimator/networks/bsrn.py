@@ -87,14 +87,15 @@ class Bsrn(BsrnFields):
         """
         return int(208 * (128 / (self.conv_features + self.state_features)) ** 0.5)
 
-    def exported(self, lr: Any, scale: int, choice: OutputChoice) -> Any:
+    def exported(self, lr: Any, scale: int, choice: OutputChoice, clip: bool = True) -> Any:
         """The ensemble with one last convolution, or the last output; see `Network.exported`."""
         from bsrn_estimator.networks import bsrn_layers
 
         first = choice.first_output
         if choice.output == "last":
             first = len(self.output_recursions) - 1
-        return bsrn_layers.clipped(bsrn_layers.ensemble(lr, scale, self, first))
+        result = bsrn_layers.ensemble(lr, scale, self, first)
+        return bsrn_layers.clipped(result) if clip else result
 
     @classmethod
     def told_by(cls, shapes: Shapes) -> Optional[Dict[str, Any]]:

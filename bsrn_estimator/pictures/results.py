@@ -34,10 +34,12 @@ class ResultFormat(NamedTuple):
     Attributes:
       name: one of FORMATS.
       quality: 1 to 100; None for what loses nothing, of JPEG for 95.
+      level: how much a PNG is compressed, see `png.LEVEL`.
     """
 
     name: str = "png"
     quality: Optional[int] = None
+    level: int = png.LEVEL
 
     @property
     def ending(self) -> str:
@@ -91,7 +93,7 @@ def write(
     """
     if form.name == "png":
         texts = {RECORD_KEY: json.dumps(record)}
-        return png.PngWriter(path, shape, bits, icc_profile, texts, wait)
+        return png.PngWriter(path, shape, bits, icc_profile, texts, wait, form.level)
     return _held(path, _Pixels(shape, icc_profile), record, form, wait)
 
 

@@ -3,30 +3,16 @@
 from typing import ContextManager, Optional
 
 from bsrn_estimator.compat import TF2, tf
+from bsrn_estimator.cores import BFLOAT16_INSTRUCTIONS, processor_flags
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.networks import precision
 from bsrn_estimator.platforms.base import Platform
 from bsrn_estimator.platforms.options import RunOptions
 
-# What Linux calls the instructions for products of bfloat16.
-_BFLOAT16_INSTRUCTIONS = {"avx512_bf16", "amx_bf16"}
-
-
-def processor_flags() -> set:
-    """The instruction sets of this processor, as Linux names them; empty where it does not say."""
-    try:
-        with open("/proc/cpuinfo") as file:
-            for line in file:
-                if line.startswith("flags"):
-                    return set(line.split(":", 1)[1].split())
-    except OSError:
-        pass
-    return set()
-
 
 def has_bfloat16() -> bool:
     """Whether this TensorFlow and this processor compute products of bfloat16."""
-    return TF2 and bool(processor_flags() & _BFLOAT16_INSTRUCTIONS)
+    return TF2 and bool(processor_flags() & BFLOAT16_INSTRUCTIONS)
 
 
 def require_bfloat16() -> None:

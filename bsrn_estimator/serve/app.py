@@ -9,10 +9,10 @@ from aiohttp import web
 from bsrn_estimator.serve import headers, page
 from bsrn_estimator.serve.admission import ClientGone, Gate
 from bsrn_estimator.serve.engine import Engine
-from bsrn_estimator.serve.model import Model
 from bsrn_estimator.serve.monitoring import Metrics
 from bsrn_estimator.serve.predicting import Predicting
 from bsrn_estimator.serve.refusal import Refusal
+from bsrn_estimator.serve.served import ServedModel
 from bsrn_estimator.serve.upscaling import Upscaling
 
 _log = logging.getLogger(__name__)
@@ -32,7 +32,9 @@ class Service:
       headers: what every answer has.
     """
 
-    def __init__(self, model: Model, name: str, gate: Gate, tile_of, overlap: int, origin: str):
+    def __init__(
+        self, model: ServedModel, name: str, gate: Gate, tile_of, overlap: int, origin: str
+    ):
         """Starts the worker.
 
         Args:

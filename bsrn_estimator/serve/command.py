@@ -13,11 +13,15 @@ import os
 import re
 import sys
 import tempfile
-from typing import Iterator, List, Optional
+from typing import Any, Iterator, List, Optional
 
 from bsrn_estimator import scales
 from bsrn_estimator.checkpoints import PRETRAINED
+from bsrn_estimator.checkpoints.options import UseOptions
+from bsrn_estimator.checkpoints.usable import TENSORFLOW
+from bsrn_estimator.engines import choice, runtimes
 from bsrn_estimator.errors import UserError
+from bsrn_estimator.export import finding
 from bsrn_estimator.export.options import ExportOptions
 from bsrn_estimator.pictures import tiling
 from bsrn_estimator.serve.limits import Limits
@@ -45,7 +49,20 @@ def _parser() -> argparse.ArgumentParser:
         shown = " (default: %s)" % default if default not in (None, "") else ""
         parser.add_argument(name, metavar=metavar, default=default, type=kind, help=text + shown)
 
-    add("--model", "EXPORT", PRETRAINED, str, "folder that --mode=export wrote, or this word")
+    add(
+        "--model",
+        "EXPORT",
+        PRETRAINED,
+        str,
+        "what --mode=export wrote: a folder, or an ONNX model; or this word",
+    )
+    parser.add_argument(
+        "--engine",
+        choices=runtimes.ENGINES,
+        default=runtimes.AUTO,
+        help="what computes the network (default: auto, the fastest that is installed; a "
+        "SavedModel takes tensorflow)",
+    )
     add("--model_name", "NAME", "bsrn", str, "its name in /v1/models/NAME")
     add("--scales", "2,4", "", str, "serve these alone; without it, all of the export")
     add("--host", "ADDRESS", "127.0.0.1", str, "what to listen on; 0.0.0.0 for the network")
@@ -149,18 +166,45 @@ def _serve(flags) -> None:
     tile_of = _tile_of(flags)
     bound = server.bind(flags.host, flags.port)
     with bound:
-        # After the address is had: these import TensorFlow, which takes seconds.
-        from bsrn_estimator.platforms.choice import present
+        # After the address is had: to load a network takes seconds.
         from bsrn_estimator.serve.app import Service
-        from bsrn_estimator.serve.model import Model
 
-        precision = present().precision_of_pictures(flags.mixed_precision)
-        with _exported(flags.model) as folder:
-            shown = "--model=" + PRETRAINED if flags.model == PRETRAINED else ""
-            model = Model(folder, wanted, flags.max_pixels, shown, precision)
+        model = _without_tensorflow(flags, wanted) or _in_tensorflow(flags, wanted)
         model.warm_up()
         asyncio.run(_run(flags, model, tile_of, bound, Service))
         model.close()
+
+
+def _without_tensorflow(flags, wanted) -> Any:
+    """The model in the engine that is to run it; None where that is TensorFlow."""
+    if not (
+        flags.model == PRETRAINED
+        or finding.is_onnx(flags.model)
+        or flags.engine not in (runtimes.AUTO, TENSORFLOW)
+    ):
+        return None
+    network = choice.find(
+        UseOptions(checkpoint=flags.model), choice.Wish(flags.engine, flags.mixed_precision)
+    )
+    if network is None:
+        return None
+    from bsrn_estimator.serve.onnx_model import OnnxModel
+
+    return OnnxModel(network, wanted, flags.max_pixels, _shown(flags))
+
+
+def _in_tensorflow(flags, wanted) -> Any:
+    from bsrn_estimator.platforms.choice import present
+    from bsrn_estimator.serve.model import Model
+
+    precision = present().precision_of_pictures(flags.mixed_precision)
+    with _exported(flags.model) as folder:
+        return Model(folder, wanted, flags.max_pixels, _shown(flags), precision)
+
+
+def _shown(flags) -> str:
+    """What messages call the network that comes with the project."""
+    return "--model=" + PRETRAINED if flags.model == PRETRAINED else ""
 
 
 @contextlib.contextmanager
@@ -217,9 +261,10 @@ async def _run(flags, model, tile_of, bound, service) -> None:
         host, port = bound.getsockname()[:2]
         address = "[%s]" % host if ":" in host else host
         shown = PRETRAINED if flags.model == PRETRAINED else model.folder
+        listed = scales.listed(model.scales)
         print(
-            "serving %s (version %d, %s, %s) at http://%s:%d/"
-            % (shown, model.version, scales.listed(model.scales), model.precision, address, port),
+            "serving %s (version %d, %s, %s by %s) at http://%s:%d/"
+            % (shown, model.version, listed, model.precision, model.engine, address, port),
             flush=True,
         )
 

@@ -7,7 +7,7 @@ from typing import Callable, List
 import numpy as np
 
 from bsrn_estimator.pictures.tiling import cover
-from bsrn_estimator.serve.model import Model
+from bsrn_estimator.serve.served import ServedModel
 from bsrn_estimator.serve.worker import Job, Worker
 
 # Results of so many pixels, and requests of so many bytes, are large.
@@ -17,7 +17,7 @@ _LARGE = 2 * 10**6
 class Engine:
     """The threads of one server; its methods belong to the event loop's thread."""
 
-    def __init__(self, model: Model, tile_of: Callable[[int], int], overlap: int, on_batch):
+    def __init__(self, model: ServedModel, tile_of: Callable[[int], int], overlap: int, on_batch):
         """Starts the network's thread.
 
         Args:

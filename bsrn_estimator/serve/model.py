@@ -2,17 +2,20 @@
 
 import os
 import re
-from typing import Optional, Sequence
+from typing import Any, Optional, Sequence
 
 import numpy as np
 
 from bsrn_estimator import files
+from bsrn_estimator.checkpoints.usable import TENSORFLOW
 from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import UserError
-from bsrn_estimator.export import about, exported, graph
+from bsrn_estimator.export import about, exported, finding, graph
 from bsrn_estimator.networks.precision import FLOAT32
 from bsrn_estimator.scales import require
 from bsrn_estimator.serve.limits import Limits
+from bsrn_estimator.serve.served import ServedModel
+from bsrn_estimator.serve.signatures import Signature, Tensor
 
 _RGB_NAME = re.compile(r"x(\d+)_rgb$")
 
@@ -23,25 +26,21 @@ def version_folder(folder: str) -> str:
     Raises:
       UserError: there is none.
     """
-    found = exported.saved_model_in(folder)
+    found = finding.saved_model_in(folder)
     if found is None:
         state = "holds no SavedModel" if os.path.isdir(folder) else "is not a folder"
         raise UserError("--model=%s %s; name one that --mode=export wrote" % (folder, state))
     return found
 
 
-class Model:
+class Model(ServedModel):
     """A SavedModel of this project, loaded.
 
     Attributes:
-      folder: where it was loaded from.
-      version: the folder's number as TensorFlow Serving counts, the step of the checkpoint where
-        the folder has none, else 1.
       info: what export.json says, or an empty dict.
-      scales: the scales that are served, ascending.
-      precision: in which the network is computed.
-      signatures: name to SignatureDef, of everything that the export holds.
     """
+
+    engine = TENSORFLOW
 
     def __init__(
         self,
@@ -67,17 +66,18 @@ class Model:
         self._called = name or self.folder
         self._session = tf.Session(graph=tf.Graph())
         with self._session.graph.as_default():
-            self.signatures = exported.load_saved_model(self._session, self.folder)
+            definitions = exported.load_saved_model(self._session, self.folder)
             self._encoded = tf.placeholder(tf.string, [])
             self._decoded = graph.decode_bounded(self._encoded, max_pixels)
             self._picture = tf.placeholder(tf.uint8, [None, None, 3])
             self._png = tf.image.encode_png(self._picture)
+        self.signatures = {name: _signature(one) for name, one in definitions.items()}
         self.info = self._read_info()
         self.version = self._version()
         self.scales = self._choose(scales)
         self.precision = precision
         with self._session.graph.as_default():
-            tensors = exported.tensors_of(self._session, self.signatures, self.scales, precision)
+            tensors = exported.tensors_of(self._session, definitions, self.scales, precision)
         self._runs = {
             scale: self._session.make_callable(hr, [lr]) for scale, (lr, hr) in tensors.items()
         }
@@ -107,23 +107,11 @@ class Model:
         return tuple(sorted(set(wanted))) if wanted else tuple(held)
 
     def upscale(self, lr: np.ndarray, scale: int) -> np.ndarray:
-        """The network's picture of `lr`.
-
-        Args:
-          lr: float32 [batch, height, width, 3], RGB in 0..255.
-          scale: one of `scales`.
-
-        Returns:
-          float32 [batch, scale * height, scale * width, 3], in 0..255, not rounded.
-        """
+        """See `ServedModel.upscale`."""
         return self._runs[scale](lr)
 
     def decode(self, encoded: bytes) -> np.ndarray:
-        """The uint8 [height, width, 3] picture that the `_bytes` signatures decode.
-
-        Raises:
-          ValueError: they would refuse these bytes; the message is their reason.
-        """
+        """See `ServedModel.decode`."""
         try:
             return self._decode(encoded)
         except tf.errors.InvalidArgumentError as error:
@@ -133,14 +121,25 @@ class Model:
         """A PNG of a uint8 [height, width, 3] picture, as the `_bytes` signatures write it."""
         return self._encode(picture)
 
-    def warm_up(self) -> None:
-        """Runs each scale once: TensorFlow prepares a graph when it first runs."""
-        for scale in self.scales:
-            self.upscale(np.zeros([1, 8, 8, 3], np.float32), scale)
-
     def close(self) -> None:
         """Frees the session."""
         self._session.close()
+
+
+def _signature(definition: Any) -> Signature:
+    """A signature of a tf.SignatureDef."""
+    inputs, outputs = (
+        {key: _tensor(info) for key, info in infos.items()}
+        for infos in (definition.inputs, definition.outputs)
+    )
+    return Signature(inputs, outputs, definition.method_name)
+
+
+def _tensor(info: Any) -> Tensor:
+    shape = info.tensor_shape
+    sides = None if shape.unknown_rank else tuple(int(dim.size) for dim in shape.dim)
+    name = "DT_" + tf.as_dtype(info.dtype).name.upper().replace("FLOAT32", "FLOAT")
+    return Tensor(name, sides, info.name)
 
 
 def _reason(error) -> str:

@@ -7,15 +7,15 @@ from bsrn_estimator.pictures.picture import to_uint8
 from bsrn_estimator.serve import rest, transfer
 from bsrn_estimator.serve.admission import Gate, attended
 from bsrn_estimator.serve.engine import Engine
-from bsrn_estimator.serve.model import Model
 from bsrn_estimator.serve.monitoring import Metrics
 from bsrn_estimator.serve.refusal import Refusal
+from bsrn_estimator.serve.served import ServedModel
 
 
 class Predicting:
     """Prediction, status and metadata of one model under one name."""
 
-    def __init__(self, engine: Engine, model: Model, name: str, gate: Gate, metrics: Metrics):
+    def __init__(self, engine: Engine, model: ServedModel, name: str, gate: Gate, metrics: Metrics):
         """Takes what it works with."""
         self._engine, self._model, self._name = engine, model, name
         self._gate, self._metrics = gate, metrics
@@ -78,7 +78,7 @@ class Predicting:
         return web.json_response(rest.metadata(self._name, model.version, model.signatures))
 
 
-def _decoded(model: Model, encoded: bytes) -> np.ndarray:
+def _decoded(model: ServedModel, encoded: bytes) -> np.ndarray:
     try:
         return model.decode(encoded)
     except ValueError as error:

@@ -12,13 +12,12 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from bsrn_estimator.compat import tf
 from bsrn_estimator.serve import bodies, instances
 from bsrn_estimator.serve.limits import Limits
 from bsrn_estimator.serve.refusal import Refusal
+from bsrn_estimator.serve.signatures import DEFAULT_SIGNATURE
 
 _SIGNATURE = re.compile(r"x(\d+)_(rgb|bytes)$")
-DEFAULT_SIGNATURE = "serving_default"
 _BASE64_PIECE = 3 * 2**18  # whole groups of three bytes, so that no padding stands in between
 
 
@@ -45,7 +44,7 @@ def parse(
 
     Args:
       body: JSON.
-      signatures: name to SignatureDef of the model.
+      signatures: those of the model, by name.
       scales: those that are served.
       limits: those of the results.
 
@@ -206,10 +205,10 @@ def metadata(name: str, version: int, signatures: Dict[str, Any]) -> Dict[str, A
 def _tensors(infos) -> Dict[str, Any]:
     return {
         key: {
-            "dtype": "DT_" + tf.as_dtype(info.dtype).name.upper().replace("FLOAT32", "FLOAT"),
+            "dtype": info.dtype,
             "tensor_shape": {
-                "dim": [{"size": str(dim.size), "name": dim.name} for dim in info.tensor_shape.dim],
-                "unknown_rank": info.tensor_shape.unknown_rank,
+                "dim": [{"size": str(size), "name": ""} for size in info.shape or ()],
+                "unknown_rank": info.shape is None,
             },
             "name": info.name,
         }

@@ -66,7 +66,7 @@ def train(
         def stopped_status() -> int:
             return interruption.exit_status(options.preemption_exit_zero)
 
-        facts = functools.partial(_facts, config, platform, options)
+        facts = functools.partial(_facts, config, platform, run, options)
         try:
             with platform.together(run, facts, interruption, stopped_status):
                 while True:

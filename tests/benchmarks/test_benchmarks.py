@@ -91,7 +91,10 @@ def test_engines(run, monkeypatch, tmp_path):
     result = run("benchmarks.upscale", "--engines", "--repeats=1", "--pictures=%s" % tmp_path)
     require_ratio(result)
     assert result["computed_area"] == 1 and result["of_the_fastest"] >= 1
-    assert _engines._area(_engines.PREDICT, (1080, 1920)) < 1.2
+    assert _engines._area(_engines.PREDICT, (1080, 1920), 2) < 1.2
+    for name in _engines.PREDICT_IN:
+        if name in _engines.present():
+            assert 1 < _engines._area(name, (1080, 1920), 2) < 1.2
 
 
 def test_upscale(run, monkeypatch):

@@ -4,7 +4,7 @@ import pytest
 from absl import flags as absl_flags
 from PIL import Image
 
-from bsrn_estimator import flags, modes
+from bsrn_estimator import flags, modes, predicting
 from bsrn_estimator.settings import Settings
 from tests.support import in_process, tiny
 
@@ -34,7 +34,8 @@ def reads(monkeypatch):
     """The flags that a mode asks for: by name, and with all others of a class of settings."""
     by_name, with_others = set(), set()
     names = [by_name]
-    run, from_flags = modes.run, Settings.from_flags.__func__
+    from_flags = Settings.from_flags.__func__
+    run, predict = modes.run, predicting.run
 
     def watched(attribute, own):
         def get(flag):
@@ -53,13 +54,13 @@ def reads(monkeypatch):
         finally:
             names.pop()
 
-    def run_and_watch(mode):
+    def watch():
         watched("value", "_value")
         watched("present", "present")
         monkeypatch.setattr(Settings, "from_flags", classmethod(watched_from_flags))
-        return run(mode)
 
-    monkeypatch.setattr(modes, "run", run_and_watch)
+    monkeypatch.setattr(modes, "run", lambda mode: watch() or run(mode))
+    monkeypatch.setattr(predicting, "run", lambda: watch() or predict())
     yield by_name, with_others
     monkeypatch.undo()
     in_process.reset()

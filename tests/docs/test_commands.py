@@ -9,13 +9,16 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from bsrn_estimator import flags
 from bsrn_estimator.checkpoints import trained
+from bsrn_estimator.compat import TF2
 from bsrn_estimator.export import export
 from bsrn_estimator.export.options import ExportOptions
+from bsrn_estimator.inference.upscaler import Upscaler
 from tests.conftest import ROOT
 from tests.support import command_lines, documents, in_process, tiny
 from tests.support.tiny import picture
@@ -223,8 +226,23 @@ def _snippet(document: str, word: str) -> str:
 def test_the_snippet_on_saved_models_runs(exported, monkeypatch):
     monkeypatch.chdir(str(exported[0]))
     names = {}
-    exec(compile(_snippet("using.md", "saved_model"), "using.md", "exec"), names)
+    exec(compile(_snippet("using.md", "tf.saved_model.load"), "using.md", "exec"), names)
     assert names["png"].startswith(b"\x89PNG")
+
+
+@pytest.mark.skipif(not TF2, reason="needs TensorFlow 2.21")
+def test_the_snippet_on_tensorflow_lite_runs(exported):
+    """In a process of its own, for this project keeps TensorFlow from being eager."""
+    folder, _ = exported
+    text, given = _snippet("using.md", "TFLiteConverter"), "np.zeros([1, 60, 80, 3], np.float32)"
+    assert text.count(given) == 1
+    lr = picture(4, 17, 22)
+    np.save(str(folder / "lr.npy"), lr[np.newaxis].astype(np.float32))
+    text = text.replace(given, "np.load('lr.npy')") + "np.save('hr.npy', hr)\n"
+    subprocess.run([sys.executable, "-c", text], cwd=str(folder), check=True, timeout=250)
+    with Upscaler(trained.find("pretrained"), scales=[4]) as upscaler:
+        expected = np.clip(upscaler.upscale(lr, 4), 0, 255)
+    np.testing.assert_allclose(np.load(str(folder / "hr.npy"))[0], expected, atol=0.01)
 
 
 def test_the_snippet_on_onnx_runs(exported, monkeypatch):

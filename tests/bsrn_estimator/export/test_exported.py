@@ -5,16 +5,16 @@ import json
 import pytest
 
 from bsrn_estimator.errors import UserError
-from bsrn_estimator.export import exported
+from bsrn_estimator.export import finding
 from bsrn_estimator.export.exported import ExportedNetwork
 from bsrn_estimator.inference.upscaler import Upscaler
 from bsrn_estimator.networks.choice import OutputChoice
 
 
 def test_damaged_exports_are_one_sentence(options, folder, tmp_path):
-    assert exported.is_export(folder)
-    assert exported.is_export(options().export_dir)
-    assert not exported.is_export(str(tmp_path))
+    assert finding.is_export(folder)
+    assert finding.is_export(options().export_dir)
+    assert not finding.is_export(str(tmp_path))
     path = tmp_path / "a.pb"
     path.write_bytes(b"no graph")
     with pytest.raises(UserError, match=r"has no .*a\.pb\.json"):

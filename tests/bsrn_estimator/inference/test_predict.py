@@ -110,7 +110,7 @@ def test_another_precision_is_another_result(options, tmp_path, capsys):
     _save(tmp_path / "in" / "a.png", _noise(25, 17, 3))
     made = []
     for precision in (FLOAT32, BFLOAT16, BFLOAT16):
-        assert predict.run(options(), precision=precision) == 0
+        assert predict.run(options(), predict.find_network(options(), precision=precision)) == 0
         made.append(_load(tmp_path / "out" / "x4" / "a.png").astype(int))
         assert capsys.readouterr().out.splitlines()[0].endswith("computed in " + precision)
     assert 0 < np.abs(made[1] - made[0]).max() <= 8
@@ -241,6 +241,8 @@ def test_refusals(options, tmp_path, golden):
         ({"output_format": "gif"}, "--output_format takes png or jpeg or webp, not gif"),
         ({"output_format": "jpeg", "quality": 0}, "--quality takes 1 to 100, not 0"),
         ({"quality": 90}, "--quality is for --output_format=jpeg or webp"),
+        ({"png_level": 10}, "--png_level must be at most 9"),
+        ({"png_level": 1, "output_format": "webp"}, "--png_level is for --output_format=png"),
         ({"checkpoint": "/nowhere/model.ckpt"}, "is not a checkpoint"),
         ({"scales": (2,)}, "--scales=2: this network has x4"),
         ({"input": str(tmp_path / "none")}, "does not exist"),

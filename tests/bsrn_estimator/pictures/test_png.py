@@ -2,6 +2,8 @@
 
 import io
 import os
+import resource
+import signal
 
 import cv2
 import hypothesis
@@ -86,6 +88,29 @@ def test_nothing_is_left_of_a_failed_picture(tmp_path):
     assert os.listdir(str(tmp_path)) == []
 
 
+@pytest.mark.parametrize("level", [0, 1, 6, 9])
+def test_every_level_gives_the_same_pixels(tmp_path, level):
+    ramp = np.add.outer(np.arange(67), np.arange(40)).astype(np.uint8)[..., np.newaxis]
+    _write(tmp_path / "a.png", ramp, [13], level=level)
+    np.testing.assert_array_equal(np.asarray(Image.open(str(tmp_path / "a.png"))), ramp[..., 0])
+    size = os.path.getsize(str(tmp_path / "a.png"))
+    assert size > ramp.size if level == 0 else size < ramp.size / 2
+
+
+def test_what_goes_wrong_in_the_thread_is_raised(tmp_path):
+    pixels = _pixels(600, 400, 3, 8)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    former = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+        with pytest.raises(OSError, match="File too large"):
+            _write(tmp_path / "a.png", pixels, [200, 400], level=0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, former)
+    assert os.listdir(str(tmp_path)) == []
+
+
 def test_a_link_in_the_place_of_the_file_is_not_followed(tmp_path):
     target = tmp_path / "precious"
     target.write_text("precious")
@@ -99,7 +124,7 @@ def test_a_link_in_the_place_of_the_file_is_not_followed(tmp_path):
 def test_smooth_pictures_get_smaller_than_pillow_makes_them(tmp_path):
     ramp = np.add.outer(np.arange(300), np.arange(400)) % 256
     pixels = np.stack([ramp, ramp // 2, 255 - ramp], -1).astype(np.uint8)
-    _write(tmp_path / "a.png", pixels)
+    _write(tmp_path / "a.png", pixels, level=6)
     Image.fromarray(pixels).save(str(tmp_path / "b.png"))
     assert (tmp_path / "a.png").stat().st_size < 1.1 * (tmp_path / "b.png").stat().st_size
 
