@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import re
-from typing import Any, Dict, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from bsrn_estimator.data.manifest import Manifest
 from bsrn_estimator.errors import UserError
@@ -163,6 +163,11 @@ class Cabinet:
             not options.save_pictures or os.path.isdir(os.path.join(folder, "pictures")),
         ]
         return content if all(wanted) else None
+
+    def before(self, step: int, name: str) -> List[Dict[str, Any]]:
+        """The metrics.json of the steps before `step` that are filed under the name."""
+        filed = list(self._filed(_STEPS, name))
+        return [content for content in filed if content.get("global_step", step) < step]
 
     def is_last(self, step: int, name: str) -> bool:
         """Whether no later step was filed under the name."""

@@ -7,6 +7,7 @@ import shutil
 import pytest
 
 from bsrn_estimator.checkpoints import files as checkpoint_files
+from bsrn_estimator.checkpoints.best import mean_psnr
 from bsrn_estimator.compat import tf
 from bsrn_estimator.evaluation import report
 from bsrn_estimator.evaluation.evaluator import Evaluator
@@ -215,3 +216,29 @@ def test_an_odd_model_folder(tmp_path, sets):
     assert _filed(folder) == {"step-10/a": given}
     assert sorted(curves(folder / "eval_a")["psnr_y/x2"]) == [10]
     assert sorted(os.listdir(str(tmp_path))) == ["plain", "run[1]"]
+
+
+def test_an_evaluation_draws_what_it_files(run, sets):
+    """Of three evaluations, the first two with pictures, some of which are not the best so far."""
+    folder, checkpoint = run
+    checkpoints = [checkpoint] + [_write(folder, step, seed=step) for step in (20, 30)]
+    evaluator = _evaluator(folder, sets["a"])
+    contents = [evaluator.evaluate(checkpoint) for checkpoint in checkpoints]
+    found = {line: curves(folder / "eval_a" / line) for line in ("", "bicubic", "best")}
+    assert not any(name.startswith("bicubic") for name in found[""])
+    means = []
+    for content in contents:
+        step, entry = content["global_step"], content["scales"]["2"]
+        means.append(mean_psnr(content))
+        expected = {
+            ("", "psnr_y/x2"): entry["psnr_y"],
+            ("", "psnr_y/mean"): means[-1],
+            ("", "psnr_gain/x2"): entry["psnr_y"] - entry["bicubic_psnr_y"],
+            ("bicubic", "psnr_y/x2"): entry["bicubic_psnr_y"],
+            ("best", "psnr_y/mean"): max(means),
+        }
+        drawn = {(line, name): found[line][name][step] for line, name in expected}
+        assert drawn == {key: [pytest.approx(value, abs=1e-4)] for key, value in expected.items()}
+        assert found[""]["loss"][step][0] > 0
+    shown = [steps for name, steps in found[""].items() if name.startswith("LR_bicubic")]
+    assert len(shown) == 2 and {tuple(sorted(steps)) for steps in shown} == {(10, 20)}
