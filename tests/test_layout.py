@@ -20,6 +20,8 @@ OF_NO_MODULE = {
     "tests.bsrn_estimator.serve.test_documents",
     # The stand-in for npu_bridge that the tests of that room run on.
     "tests.bsrn_estimator.platforms.npu.test_double",
+    # Of the GPU too: what it does in float16.
+    "tests.bsrn_estimator.platforms.test_gpu_mixed_precision",
     # The command of the stand-in that prints the table of builds and modes.
     "tests.bsrn_estimator.platforms.npu.test_matrix",
 }

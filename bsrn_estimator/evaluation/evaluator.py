@@ -11,6 +11,7 @@ from bsrn_estimator.data.manifest import Manifest
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.evaluation import model_fn as evaluation
 from bsrn_estimator.evaluation import report
+from bsrn_estimator.evaluation.curves import BICUBIC, Curves, pictures_drawn
 from bsrn_estimator.evaluation.filing import Cabinet, Filed, Subject
 from bsrn_estimator.evaluation.options import Destination, EvaluationOptions
 from bsrn_estimator.networks.base import Network
@@ -22,7 +23,8 @@ from bsrn_estimator.platforms.options import RunOptions
 class Evaluator:
     """Evaluates checkpoints of one network on one set of records.
 
-    Results go to MODEL_DIR/evaluation/step-N/SET, curves to MODEL_DIR/eval_SET; see `filing`.
+    Results go to MODEL_DIR/evaluation/step-N/SET, curves to MODEL_DIR/eval_SET; see `filing`
+    and `curves`.
 
     Args:
       network: the network.
@@ -88,27 +90,28 @@ class Evaluator:
         step, name, weights, _ = self._filed_under(checkpoint)
         folder = self._cabinet.folder(step, name)
         taken: List[Dict[str, Any]] = []
-        curves = os.path.join(literal.folder(self._run.model_dir), "eval_" + name)
-        writer = tf.summary.FileWriterCache.get(curves)
+        drawn = os.path.join(literal.folder(self._run.model_dir), "eval_" + name)
+        curves = Curves(drawn, self._subject.tag)
         if os.path.isdir(folder) and self._cabinet.is_last(step, name):
-            # TensorBoard then forgets what an earlier evaluation of this step has written.
-            writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START), step or 0)
+            curves.take_back(step)
         os.makedirs(folder, exist_ok=True)
+        earlier = self._cabinet.before(step, name)
         destination = Destination(
             folder,
-            curves,
+            drawn,
             self._precision,
             self._manifest.records,
+            summary_pictures=pictures_drawn(len(earlier)),
             data_set=self._subject.tag,
             take=taken.append,
         )
         self._measure(checkpoint, name, destination, hooks)
         if not taken:
             raise UserError("no evaluation was carried to its end")
-        writer.flush()
         content: Dict[str, Any] = dict({"global_step": step}, **self._subject.to_dict())
         content["weights"] = weights
         content.update((key, taken[-1][key]) for key in taken[-1] if key not in content)
+        curves.add(content, earlier)
         report.save(content, folder)
         print("\n%s\n" % report.table(content), flush=True)
         return content
@@ -149,7 +152,7 @@ class Evaluator:
     ) -> Callable:
         def model_fn(features, labels, mode):
             assert mode == tf.estimator.ModeKeys.EVAL, mode
-            return evaluation.spec(
+            spec = evaluation.spec(
                 features,
                 labels,
                 self._network,
@@ -159,6 +162,10 @@ class Evaluator:
                 results,
                 scaffold,
             )
+            # The Estimator draws what it is given; bicubic has curves of its own.
+            ops = spec.eval_metric_ops
+            drawn = {name: ops[name] for name in ops if not name.startswith(BICUBIC)}
+            return spec._replace(eval_metric_ops=drawn)
 
         return model_fn
 

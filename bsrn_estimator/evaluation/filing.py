@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import re
-from typing import Any, Dict, Iterator, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from bsrn_estimator.data.manifest import Manifest
 from bsrn_estimator.errors import UserError
@@ -214,6 +214,11 @@ class Cabinet:
             not options.save_pictures or os.path.isdir(os.path.join(folder, "pictures")),
         ]
         return content if all(wanted) else None
+
+    def before(self, step: Optional[int], name: str) -> List[Dict[str, Any]]:
+        """The metrics.json of the steps before `step` that are filed under the name."""
+        filed = self._filed(_STEPS, name)
+        return [content for content in filed if (content.get("global_step") or 0) < (step or 0)]
 
     def is_last(self, step: Optional[int], name: str) -> bool:
         """Whether no later step was filed under the name."""

@@ -149,6 +149,18 @@ class Platform:
         what is fed and what is fetched (`cluster.votes.Vote`)."""
         return ()
 
+    def against_overflow(self, scale: float) -> str:
+        """What a user can do where every step overflows and is skipped.
+
+        Args:
+          scale: what the loss is multiplied with by then.
+        """
+        del scale
+        return (
+            "the values of the network itself are too large: go on with a lower --learning_rate "
+            "and --allow_change from the last checkpoint"
+        )
+
     def wrap_optimizer(self, optimizer):
         """The optimizer as this platform distributes it or scales its loss."""
         return optimizer

@@ -1,11 +1,18 @@
 """NVIDIA GPUs: one, or several that train as replicas of one network."""
 
-from typing import List
+from typing import Any, Callable, Dict, List
 
+from bsrn_estimator.checkpoints.patient_saver import PatientSaver
 from bsrn_estimator.compat import TF2, tf
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.platforms.base import Platform
+from bsrn_estimator.platforms.early_slots import EarlySlots
 from bsrn_estimator.platforms.options import RunOptions
+
+# The variables of dynamic scaling in tf.mixed_precision, in its order.
+LOSS_SCALE_STATE = ("current_loss_scale", "good_steps")
+# It halves the scale at each: by then it is 1, and so it stays.
+_MOST_SKIPPED_STEPS = 100
 
 
 def available_gpus() -> int:
@@ -37,6 +44,8 @@ class GpuPlatform(Platform):
         self.batches_per_step = replicas
         self.default_schedule = "random" if replicas == 1 else "joint"
         self._mixed_precision = mixed_precision
+        self.may_skip_steps, self.max_skipped_steps = mixed_precision, _MOST_SKIPPED_STEPS
+        self._scale: Any = None
 
     def devices(self) -> List[str]:
         """The devices that train together."""
@@ -49,15 +58,47 @@ class GpuPlatform(Platform):
         return config
 
     def training_estimator(self, model_fn, options: RunOptions) -> "tf.estimator.Estimator":
-        """The Estimator that trains, on all replicas."""
+        """The Estimator that trains, on all replicas; evaluations beside it stay in float32."""
         config = self.run_config(options)
         if self.batches_per_step > 1:
             mirrored = tf.distribute.MirroredStrategy(self.devices())
             config = config.replace(train_distribute=mirrored)
+        if self._mixed_precision:
+            # Of its sessions alone: as an option of the process it would reach evaluations.
+            rewriting = config.session_config.graph_options.rewrite_options
+            rewriting.auto_mixed_precision = rewriting.ON
+            model_fn = _restoring_without_loss_scale(model_fn, options.keep_checkpoint_max)
         return tf.estimator.Estimator(model_fn, config=config)
 
     def wrap_optimizer(self, optimizer):
         """The optimizer, with the loss scaled where convolutions are in float16."""
-        if self._mixed_precision:
-            return tf.mixed_precision.enable_mixed_precision_graph_rewrite(optimizer)
-        return optimizer
+        if not self._mixed_precision:
+            return optimizer
+        scaling = tf.mixed_precision.MixedPrecisionLossScaleOptimizer(optimizer, "dynamic")
+        scale, _ = scaling.variables()
+        # A product, as an identity may share the memory of the variable, which is overwritten.
+        self._scale = scale * 1.0
+        return EarlySlots(scaling, optimizer)
+
+    def scalars(self) -> Dict[str, Any]:
+        """The loss scale, where there is one."""
+        return {} if self._scale is None else {"loss_scale": self._scale}
+
+
+def _restoring_without_loss_scale(model_fn: Callable, keep_checkpoint_max: int) -> Callable:
+    """A model function that goes on from checkpoints of float32 too, which have no loss scale."""
+
+    def with_saver(features, labels, mode):
+        spec = model_fn(features, labels, mode)
+        # An Estimator takes the one that is there, and replicas share their graph.
+        if not tf.get_collection(tf.GraphKeys.SAVERS):
+            saver = PatientSaver(
+                LOSS_SCALE_STATE,
+                sharded=True,
+                max_to_keep=keep_checkpoint_max,
+                save_relative_paths=True,
+            )
+            tf.add_to_collection(tf.GraphKeys.SAVERS, saver)
+        return spec
+
+    return with_saver

@@ -52,7 +52,7 @@ class CurvesHook(tf.train.SessionRunHook):
         self._means = Means()
         # A run that is refused closes the hook before a session began it.
         self._writer: Any = None
-        self._mark = Mark(0)
+        self._mark, self._step = Mark(0), 0
 
     def begin(self) -> None:
         self._fetches = model_fn.training_tensors()
@@ -67,7 +67,7 @@ class CurvesHook(tf.train.SessionRunHook):
             self._writer.add_session_log(start, step + 1)
             for name, text in self._texts.items():
                 self._writer.add_summary(text_summary(name, text), step)
-        self._mark = Mark(step)
+        self._mark, self._step = Mark(step), step
 
     def before_run(self, _context):
         return tf.train.SessionRunArgs(self._fetches)
@@ -75,6 +75,9 @@ class CurvesHook(tf.train.SessionRunHook):
     def after_run(self, _context, values) -> None:
         results = {name: np.mean(of_replicas) for name, of_replicas in values.results.items()}
         step = int(results.pop("step"))
+        if step == self._step:
+            return  # skipped for an overflow, which may have made the loss infinite too
+        self._step = step
         self._means.add(results)
         if self._writer and self._mark.is_due(step, self._summary_steps):
             self._write(step, self._means.take())

@@ -5,6 +5,7 @@ from typing import Any, Dict
 import numpy as np
 
 from bsrn_estimator.errors import RunFailed
+from bsrn_estimator.platforms.base import Platform
 from bsrn_estimator.training.step_hook import StepHook
 
 # A line in the log for so many in a row.
@@ -15,31 +16,30 @@ class SkippedSteps(StepHook):
     """Counts the steps that left the weights, and `global_step`, as they were.
 
     Args:
-      steps_per_run: steps that one run of the session makes on the device.
-      most: skipped steps in a row that end training.
-      rank: this process; the first one tells.
+      platform: the devices that skip them; its first process tells.
 
     Raises:
       RunFailed: after so many.
     """
 
-    def __init__(self, steps_per_run: int, most: int, rank: int = 0) -> None:
+    def __init__(self, platform: Platform) -> None:
         super().__init__(("step", "loss_scale"))
-        self._steps_per_run, self._most, self._rank = steps_per_run, most, rank
+        self._platform = platform
         self._total = self._in_a_row = self._told = 0
 
     def after_run(self, _context, values) -> None:
         step = int(np.mean(values.results["step"]))
         made, self._step = step - self._step, step
-        self._total += self._steps_per_run - made
+        self._total += self._platform.steps_per_run - made
         if made:
             self._in_a_row = self._told = 0
             return
-        self._in_a_row += self._steps_per_run
+        self._in_a_row += self._platform.steps_per_run
         scale = float(np.mean(values.results["loss_scale"]))
-        if self._in_a_row >= self._most:
-            raise RunFailed(_sentence(step, self._in_a_row, scale))
-        if self._rank == 0 and self._in_a_row >= self._told + _TOLD_EVERY:
+        if self._in_a_row >= self._platform.max_skipped_steps:
+            advice = self._platform.against_overflow(scale)
+            raise RunFailed(_sentence(step, self._in_a_row, scale, advice))
+        if self._platform.rank == 0 and self._in_a_row >= self._told + _TOLD_EVERY:
             self._told = self._in_a_row
             print(
                 "step %d: the %d steps after it overflowed and were skipped; the loss scale is %g"
@@ -52,18 +52,8 @@ class SkippedSteps(StepHook):
         return {"skipped_steps": self._total}
 
 
-def _sentence(step: int, count: int, scale: float) -> str:
+def _sentence(step: int, count: int, scale: float, advice: str) -> str:
     return (
         "after step %d, %d steps in a row overflowed float16 and were skipped, the last at a loss "
-        "scale of %g, so training makes none any more; %s, or look for the operations with "
-        "--overflow_dump_dir"
-        % (
-            step,
-            count,
-            scale,
-            "the values of the network itself are too large: go on with a lower --learning_rate "
-            "and --allow_change from the last checkpoint"
-            if scale <= 1
-            else "give a smaller --loss_scale=fixed:N, or dynamic in a new --model_dir",
-        )
+        "scale of %g, so training makes none any more; %s" % (step, count, scale, advice)
     )

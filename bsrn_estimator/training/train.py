@@ -146,10 +146,7 @@ class _Attempt:
             print("%s goes on from step %d" % (run.model_dir, self._start), flush=True)
         estimator = platform.training_estimator(build(self._slowed()), run)
         patches = self.reading.patches_per_step
-        skipped_steps = skipped.SkippedSteps(
-            platform.steps_per_run, platform.max_skipped_steps, platform.rank
-        )
-        counted = [skipped_steps] if platform.may_skip_steps else []
+        counted = [skipped.SkippedSteps(platform)] if platform.may_skip_steps else []
         points = curves.CurvesHook(
             run.model_dir if is_first else None,
             patches,

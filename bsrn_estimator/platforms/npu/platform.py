@@ -13,6 +13,7 @@ from bsrn_estimator.checkpoints import files as checkpoint_files
 from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.platforms.base import Platform
+from bsrn_estimator.platforms.early_slots import EarlySlots
 from bsrn_estimator.platforms.npu import bridge, graph_check, units
 from bsrn_estimator.platforms.npu import environment as npu_environment
 from bsrn_estimator.platforms.npu import evaluation as npu_evaluation
@@ -180,12 +181,20 @@ class NpuPlatform(Platform):
             scaling = bridge.symbol("NPULossScaleOptimizer")(
                 averaging, manager, is_distributed=self.rank_size > 1
             )
-        return _EarlySlots(scaling, optimizer)
+        return EarlySlots(scaling, optimizer)
 
     def scalars(self) -> Dict[str, Any]:
         """The loss scale, where there is one."""
         # A product, as an identity may share the memory of the variable, which is overwritten.
         return {} if self._scale is None else {"loss_scale": self._scale * 1.0}
+
+    def against_overflow(self, scale: float) -> str:
+        """What helps against overflows that do not end, such as a smaller scale."""
+        too_large = super().against_overflow(scale)
+        smaller = "give a smaller --loss_scale=fixed:N, or dynamic in a new --model_dir"
+        return "%s, or look for the operations with --overflow_dump_dir" % (
+            too_large if scale <= 1 else smaller
+        )
 
     def check_pause(self, seconds: float) -> None:
         if self.rank_size > 1:
@@ -216,33 +225,6 @@ class NpuPlatform(Platform):
 
     def _accepts(self, name: str) -> bool:
         return bridge.accepts(self._run_config_class, name)
-
-
-class _EarlySlots:
-    """Loss scaling that leaves the names of Adam's variables as they are without it.
-
-    NPULossScaleOptimizer applies gradients inside a condition; variables first made there would
-    carry its name, and a checkpoint would fit runs with loss scaling only.
-
-    Args:
-      scaling: the NPULossScaleOptimizer.
-      optimizer: the optimizer inside, whose variables are made beforehand.
-    """
-
-    def __init__(self, scaling, optimizer) -> None:
-        self._scaling = scaling
-        self._optimizer = optimizer
-
-    def compute_gradients(self, *args, **kwargs):
-        """Averaged and unscaled gradients, as (gradient, variable) pairs."""
-        return self._scaling.compute_gradients(*args, **kwargs)
-
-    def apply_gradients(self, grads_and_vars, global_step=None, name=None):
-        """The operation that makes the step, or none of it where the device saw an overflow."""
-        pairs = list(grads_and_vars)
-        with tf.init_scope():
-            self._optimizer._create_slots([variable for _, variable in pairs])
-        return self._scaling.apply_gradients(pairs, global_step, name)
 
 
 def _check_checkpoint(model_dir: str, dynamic: bool) -> None:

@@ -7,6 +7,7 @@ import shutil
 import pytest
 
 from bsrn_estimator.checkpoints import files as checkpoint_files
+from bsrn_estimator.checkpoints.best import mean_psnr
 from bsrn_estimator.checkpoints.config_file import Config
 from bsrn_estimator.checkpoints.reference import write_reference
 from bsrn_estimator.compat import tf
@@ -201,7 +202,7 @@ def test_a_checkpoint_without_a_step(run, sets, tmp_path, capsys):
     assert content["global_step"] == 1234
     assert "step 1234, a, 1 picture;" in capsys.readouterr().out
     assert content == _filed(folder)["step-1234/a"]
-    assert sorted(curves(folder / "eval_a")["psnr_y/x2"]) == [0, 1234]
+    assert sorted(curves(folder / "eval_a")["psnr_y/a/x2"]) == [0, 1234]
     path.write_text(path.read_text().replace("1234", '"many"'))
     with pytest.raises(UserError, match="global_step is a number of steps, not 'many'"):
         evaluator.evaluate(plain)
@@ -239,3 +240,29 @@ def test_an_odd_model_folder(tmp_path, sets):
     assert _filed(folder) == {"step-10/a": given}
     assert sorted(curves(folder / "eval_a")["psnr_y/a/x2"]) == [10]
     assert sorted(os.listdir(str(tmp_path))) == ["plain", "run[1]"]
+
+
+def test_an_evaluation_draws_what_it_files(run, sets):
+    """Of three evaluations, the first two with pictures, some of which are not the best so far."""
+    folder, checkpoint = run
+    checkpoints = [checkpoint] + [write_checkpoint(folder, step, seed=step) for step in (20, 30)]
+    evaluator = _evaluator(folder, sets["a"])
+    contents = [evaluator.evaluate(checkpoint) for checkpoint in checkpoints]
+    found = {line: curves(folder / "eval_a" / line) for line in ("", "bicubic", "best")}
+    assert not any(name.startswith("bicubic") for name in found[""])
+    means = []
+    for content in contents:
+        step, entry = content["global_step"], content["scales"]["2"]
+        means.append(mean_psnr(content))
+        expected = {
+            ("", "psnr_y/a/x2"): entry["psnr_y"],
+            ("", "psnr_y/a/mean"): means[-1],
+            ("", "psnr_gain/a/x2"): entry["psnr_y"] - entry["bicubic_psnr_y"],
+            ("bicubic", "psnr_y/a/x2"): entry["bicubic_psnr_y"],
+            ("best", "psnr_y/a/mean"): max(means),
+        }
+        drawn = {(line, name): found[line][name][step] for line, name in expected}
+        assert drawn == {key: [pytest.approx(value, abs=1e-4)] for key, value in expected.items()}
+        assert found[""]["loss"][step][0] > 0
+    shown = [steps for name, steps in found[""].items() if name.startswith("LR_bicubic")]
+    assert len(shown) == 2 and {tuple(sorted(steps)) for steps in shown} == {(10, 20)}

@@ -19,9 +19,8 @@ from tests.support import tiny
 class ReplicasOnCpu(gpu.GpuPlatform):
     """Two replicas that share one CPU."""
 
-    def __init__(self):
-        self.batches_per_step = 2
-        self._mixed_precision = False
+    def __init__(self, mixed_precision=False):
+        super().__init__(2, mixed_precision)
 
     def devices(self):
         return ["/cpu:0", "/cpu:1"]
@@ -30,6 +29,12 @@ class ReplicasOnCpu(gpu.GpuPlatform):
         config = super().session_config(options)
         config.device_count["CPU"] = 2
         return config
+
+
+@pytest.fixture
+def gpus(monkeypatch):
+    """As if there were two."""
+    monkeypatch.setattr(gpu, "available_gpus", lambda: 2)
 
 
 def _weights(model_dir):
@@ -59,6 +64,8 @@ class Trainer:
             patch_size=7,
             clip_norm=0.5,
             learning_rate=1e-3,
+            # Else Adam's first steps are as long as the rate where a gradient is all but zero.
+            adam_epsilon=1.0,
             **values,
         )
 
@@ -79,20 +86,19 @@ class Trainer:
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("schedule", ["joint", "random"])
-def test_two_replicas_take_the_step_of_one_with_both_batches(tmp_path, schedule):
+def test_two_replicas_take_the_step_of_one_with_both_batches(gpus, tmp_path, schedule):
     trainer = Trainer(tmp_path, scale_schedule=schedule)
     first = trainer.train("first", Platform(), 6, steps=1)
     start = trainer.start("first")
     one = trainer.train("one", Platform(), 6, steps=3, start=start)
     two = trainer.train("two", ReplicasOnCpu(), 3, steps=3, start=start)
     for name in one:
-        # Adam's first steps are as long as the rate where a gradient is all but zero.
-        np.testing.assert_allclose(two[name], one[name], rtol=0, atol=1e-4, err_msg=name)
+        np.testing.assert_allclose(two[name], one[name], rtol=0, atol=1e-6, err_msg=name)
     assert any(np.abs(one[name] - first[name]).max() > 1e-3 for name in one)
 
 
 @pytest.mark.timeout(900)
-def test_replicas_go_on_as_if_they_had_not_stopped(tmp_path):
+def test_replicas_go_on_as_if_they_had_not_stopped(gpus, tmp_path):
     """The same data, and the averages of the weights where there are some."""
     trainer = Trainer(tmp_path, scale_schedule="random", ema_decay=0.5)
     whole = trainer.train("whole", ReplicasOnCpu(), 3, steps=3)
@@ -103,11 +109,11 @@ def test_replicas_go_on_as_if_they_had_not_stopped(tmp_path):
         lines = json_lines.read(str(tmp_path / name / "log.jsonl"))
         assert [line["step"] for line in lines] == [1, 2, 3]
     for name in whole:
-        np.testing.assert_allclose(parts[name], whole[name], rtol=0, atol=1e-5, err_msg=name)
+        np.testing.assert_allclose(parts[name], whole[name], rtol=0, atol=1e-6, err_msg=name)
 
 
 @pytest.mark.timeout(900)
-def test_the_average_of_replicas_is_that_of_one_device(tmp_path):
+def test_the_average_of_replicas_is_that_of_one_device(gpus, tmp_path):
     trainer = Trainer(tmp_path, scale_schedule="joint", ema_decay=0.5)
     trainer.train("first", Platform(), 6, steps=1)
     start = trainer.start("first")
@@ -116,14 +122,13 @@ def test_the_average_of_replicas_is_that_of_one_device(tmp_path):
     averages = [name for name in one if name.endswith("Average")]
     assert averages
     for name in averages:
-        np.testing.assert_allclose(two[name], one[name], rtol=0, atol=1e-4, err_msg=name)
+        np.testing.assert_allclose(two[name], one[name], rtol=0, atol=1e-6, err_msg=name)
 
 
 @pytest.mark.parametrize(
     "replicas, devices, schedule", [(1, ["/gpu:0"], "random"), (2, ["/gpu:0", "/gpu:1"], "joint")]
 )
-def test_devices_and_default_schedule(monkeypatch, replicas, devices, schedule):
-    monkeypatch.setattr(gpu, "available_gpus", lambda: 2)
+def test_devices_and_default_schedule(gpus, replicas, devices, schedule):
     platform = gpu.GpuPlatform(replicas)
     assert (platform.devices(), platform.default_schedule) == (devices, schedule)
     assert platform.batches_per_step == replicas
@@ -136,10 +141,7 @@ def test_absent_gpus_are_named():
         gpu.GpuPlatform(replicas=2)
 
 
-def test_mixed_precision_needs_the_second_runtime(monkeypatch):
-    monkeypatch.setattr(gpu, "available_gpus", lambda: 1)
-    if TF2:
+@pytest.mark.skipif(TF2, reason="TensorFlow 2.21 can")
+def test_mixed_precision_needs_the_second_runtime(gpus):
+    with pytest.raises(UserError, match="TensorFlow 2.21"):
         gpu.GpuPlatform(mixed_precision=True)
-    else:
-        with pytest.raises(UserError, match="TensorFlow 2.21"):
-            gpu.GpuPlatform(mixed_precision=True)
