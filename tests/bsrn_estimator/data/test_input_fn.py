@@ -324,6 +324,8 @@ def test_evaluation_sees_every_picture_once_whole_and_in_order(evaluation_data):
     assert len(elements) == 3
     for number, (features, labels) in enumerate(elements):
         assert features["key"].tolist() == [b"%04d" % number]
+        # As of every record that does not say it.
+        assert features["channels"].tolist() == [3]
         np.testing.assert_array_equal(labels["hr"], hrs[number][None])
         for scale in (2, 3):
             lr = lrs[number][scale]
@@ -337,6 +339,7 @@ def test_evaluation_of_some_scales(evaluation_data):
     picture = ("uint8", [None, None, None, 3])
     assert kinds == {
         "key": ("string", [None]),
+        "channels": ("int64", [None]),
         "lr_x3": picture,
         "bicubic_x3": picture,
         "hr": picture,
