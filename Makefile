@@ -7,9 +7,11 @@
 #                     environment was built with another)
 #   WITH="tfds gpu"   add-on locks of requirements/ to install too
 #   PYTEST_ARGS=...   passed on to pytest, such as PYTEST_ARGS="tests/data_tools -k resize"
+#   MUTANTS=...       passed on by `make mutants`, such as MUTANTS="--sample=100 training"
 
 RUNTIME ?= auto
 PYTEST_ARGS ?=
+MUTANTS ?=
 export PYTHON REBUILD
 ifneq ($(origin WITH), undefined)
 export WITH
@@ -18,13 +20,14 @@ endif
 # Every target starts with it: a built environment is found in a second.
 ENVIRONMENT = env=$$(scripts/setup.sh $(RUNTIME)) || exit 1
 
-.PHONY: help setup demo test lint format clean
+.PHONY: help setup demo test mutants lint format clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make setup    build the environment (.venv); every target below does it by itself"
 	@echo "make demo     convert real photographs, train a small network, compare it with bicubic"
 	@echo "make test     the tests, on the chosen runtime"
+	@echo "make mutants  small faults that the tests do not notice (MUTANTS=--sample=100); takes hours"
 	@echo "make lint     ruff: rules and format; mypy: types"
 	@echo "make format   rewrite the sources in the format that lint asks for"
 	@echo "make clean    remove the environments and what the demo wrote"
@@ -39,6 +42,10 @@ demo:
 
 test:
 	@$(ENVIRONMENT); exec $$env/bin/python -m pytest -q --durations=5 $(PYTEST_ARGS)
+
+mutants: RUNTIME = tf2
+mutants:
+	@$(ENVIRONMENT); exec $$env/bin/python -m tests.support.mutants $(MUTANTS)
 
 lint:
 	@$(ENVIRONMENT); $$env/bin/ruff check . && $$env/bin/ruff format --check . && $$env/bin/mypy

@@ -76,12 +76,8 @@ class Running:
         return True
 
     def is_alive(self) -> bool:
-        """Whether it has not ended; a process that has, but was not waited for, has."""
-        try:
-            with open("/proc/%d/stat" % self.process) as file:
-                return file.read().rsplit(")", 1)[1].split()[0] != "Z"
-        except (OSError, IndexError):
-            return False
+        """Whether it has not ended."""
+        return is_alive(self.process)
 
     def signal(self, number: int) -> None:
         """Sends a signal to the command and to the processes it started."""
@@ -96,6 +92,15 @@ class Running:
         return Done(waited, self._log, time.time() - self._started)
 
 
+def is_alive(process: int) -> bool:
+    """Whether a process has not ended; one that has, but was not waited for, has."""
+    try:
+        with open("/proc/%d/stat" % process) as file:
+            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except (OSError, IndexError):
+        return False
+
+
 class Commands:
     """Starts commands, one at a time, without their imports; see fork_server.
 
@@ -107,7 +112,7 @@ class Commands:
     def __init__(self, root, folder) -> None:
         self._folder, self._number = folder, 0
         self._server = subprocess.Popen(
-            [sys.executable, "-m", "tests.reliability.fork_server"],
+            [sys.executable, "-m", "tests.reliability.fork_server", str(os.getpid())],
             cwd=str(root),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

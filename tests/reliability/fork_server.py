@@ -25,10 +25,17 @@ _ON_DEATH_OF_PARENT = 1
 PROGRAMS = {"main": main.run, "to_tfrecord": to_tfrecord.run}
 
 
-def child(program: str, arguments, log: str, environment) -> None:
-    """Becomes the command; does not return."""
-    # A test run that is killed leaves no command behind.
+def end_with(parent: int) -> None:
+    """Has this process killed when its parent ends, however that ends."""
     ctypes.CDLL(None).prctl(_ON_DEATH_OF_PARENT, signal.SIGKILL)
+    if os.getppid() != parent:
+        # It ended before.
+        os._exit(1)
+
+
+def child(program: str, arguments, log: str, environment, parent: int) -> None:
+    """Becomes the command; does not return."""
+    end_with(parent)
     os.setsid()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler if number == 2 else signal.SIG_DFL)
@@ -54,16 +61,18 @@ def child(program: str, arguments, log: str, environment) -> None:
     os._exit(status or 0)
 
 
-def serve() -> None:
-    """Answers until the standard input ends."""
+def serve(parent: int) -> None:
+    """Answers until the standard input ends, or the tests are killed while a command runs."""
+    end_with(parent)
+    server = os.getpid()
     for line in iter(sys.stdin.readline, ""):
         order = json.loads(line)
         process = os.fork()
         if process == 0:
-            child(**order)
+            child(parent=server, **order)
         print(process, flush=True)
         print(os.waitpid(process, 0)[1], flush=True)
 
 
 if __name__ == "__main__":
-    serve()
+    serve(int(sys.argv[1]))

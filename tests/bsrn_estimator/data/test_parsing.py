@@ -1,6 +1,7 @@
 """Records to pixels in the graph."""
 
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -71,3 +72,14 @@ def test_parse_and_decode_in_the_graph():
         wrong = parsing.decode_picture(parsed["hr/encoded"], "raw", 18, 29)
         with pytest.raises(tf.errors.InvalidArgumentError):
             session.run(wrong, {serialized: data})
+
+
+@pytest.mark.parametrize("height, too_large", [(2**13, False), (2**13 + 1, True)])
+def test_a_png_that_says_it_is_too_large_is_not_decoded(height, too_large):
+    """Of 400 MB as RGB, or a row more; nothing follows its header."""
+    header = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + struct.pack(">II", 2**14, height)
+    with tf.Graph().as_default(), tf.Session() as session:
+        decoded = parsing.decode_picture(tf.constant(header), "png", height, 2**14)
+        with pytest.raises(tf.errors.InvalidArgumentError) as error:
+            session.run(decoded)
+    assert ("far too large" in str(error.value)) is too_large

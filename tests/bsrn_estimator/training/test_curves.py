@@ -1,6 +1,7 @@
 """Curves: on the disk before their checkpoint, taken back where a run goes on, fair rates."""
 
 import functools
+import time
 import types
 
 import numpy as np
@@ -9,7 +10,6 @@ import pytest
 from bsrn_estimator import model_fn
 from bsrn_estimator.compat import tf
 from bsrn_estimator.platforms.base import Platform, RunOptions
-from bsrn_estimator.training import curves, mark
 from bsrn_estimator.training import train as training
 from bsrn_estimator.training.options import TrainingOptions
 from tests.reliability.commands import curves as shown
@@ -97,11 +97,19 @@ def test_a_point_is_recorded_by_the_process_that_writes(tmp_path):
     assert (step, scalars["loss/total"]) == (10, 3.0) and scalars["speed/patches_per_second"] > 0
 
 
-def test_rates_leave_evaluations_out(tmp_path, monkeypatch):
-    clock = [1000.0]
-    monkeypatch.setattr(mark.time, "time", lambda: clock[0])
-    hook = curves.CurvesHook(None, patches_per_step=6, summary_steps=10)
-    hook._mark = mark.Mark(10)
-    clock[0] += 7
-    hook.exclude(5)
-    assert hook._mark.rate(30) == pytest.approx(20 / 2)
+def test_evaluations_are_no_time_of_training(data, tmp_path, monkeypatch, capsys):
+    """Neither in the rates, nor in the time left, nor in the time that is allowed."""
+    late, now = [0.0], time.time
+    monkeypatch.setattr(time, "time", lambda: now() + late[0])
+
+    def evaluate(_checkpoint, _step, _hooks):
+        late[0] += 1e6
+
+    more = dict(max_train_minutes=10.0, log_steps=1)
+    assert _train(data, tmp_path, 6, evaluate, **more) == 0
+    rates = shown(tmp_path)["speed/steps_per_second"]
+    assert late[0] == 3e6 and sorted(rates) == [1, 2, 3, 4, 5, 6]
+    assert all(rate > 1e-3 for (rate,) in rates.values())
+    lines = capsys.readouterr().out.splitlines()
+    (third,) = [line for line in lines if line.startswith("step 3 of 6")]
+    assert third.endswith(" left") and " h " not in third and " d " not in third
