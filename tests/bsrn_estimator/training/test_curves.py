@@ -10,6 +10,7 @@ import pytest
 from bsrn_estimator import model_fn
 from bsrn_estimator.compat import tf
 from bsrn_estimator.platforms.base import Platform, RunOptions
+from bsrn_estimator.training import curves
 from bsrn_estimator.training import train as training
 from bsrn_estimator.training.options import TrainingOptions
 from tests.reliability.commands import curves as shown
