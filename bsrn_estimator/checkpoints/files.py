@@ -14,13 +14,15 @@ from typing import Callable, List, Optional, Sequence, TypeVar
 import numpy as np
 
 from bsrn_estimator import files
-from bsrn_estimator.checkpoints import PRETRAINED, literal
+from bsrn_estimator.checkpoints import SHIPPED, literal
 from bsrn_estimator.errors import UserError
 
-# Where the network that comes with the project is.
-PRETRAINED_FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), PRETRAINED)
+# Where the networks that come with the project are, by the word for each.
+SHIPPED_FOLDERS = {
+    word: os.path.join(os.path.dirname(os.path.abspath(__file__)), word) for word in SHIPPED
+}
 # What is made of it is written here, not beside it.
-PRETRAINED_RESULTS = os.path.join("runs", PRETRAINED)
+SHIPPED_RESULTS = {folder: os.path.join("runs", word) for word, folder in SHIPPED_FOLDERS.items()}
 
 # How `damage` ends where a tensor can be read and holds a NaN or an infinity.
 NOT_FINITE = " is not finite"
@@ -38,7 +40,7 @@ def resolve(path: str) -> str:
     Args:
       path: the path prefix of a checkpoint, with or without the ending of one of its files; or a
         folder, which means its newest checkpoint that is whole. A folder that holds none but has
-        a sub-folder `checkpoint` means that one. The word `PRETRAINED` means the network that
+        a sub-folder `checkpoint` means that one. A word of `SHIPPED` means a network that
         comes with the project, also where a folder has that name: that one is `./pretrained`.
 
     Returns:
@@ -48,8 +50,7 @@ def resolve(path: str) -> str:
     Raises:
       UserError: there is none, or the one named is damaged.
     """
-    if path == PRETRAINED:
-        path = PRETRAINED_FOLDER
+    path = SHIPPED_FOLDERS.get(path, path)
     if os.path.isdir(path):
         inner = os.path.join(path, "checkpoint")
         newest = newest_whole(path) or (newest_whole(inner) if os.path.isdir(inner) else None)
@@ -72,8 +73,7 @@ def resolve(path: str) -> str:
 
 def named(path: str) -> Optional[str]:
     """What `resolve` gives where nothing is damaged, from the names of files alone."""
-    if path == PRETRAINED:
-        path = PRETRAINED_FOLDER
+    path = SHIPPED_FOLDERS.get(path, path)
     if os.path.isdir(path):
         found = checkpoints_in(path) or checkpoints_in(os.path.join(path, "checkpoint"))
         return found[0] if found else None
@@ -103,7 +103,7 @@ def with_newest(path: str, use: Callable[[str], _Result]) -> _Result:
 def results_folder(prefix: str) -> str:
     """Where what is made of a checkpoint belongs: beside it, but not inside the project."""
     folder = os.path.dirname(prefix)
-    return PRETRAINED_RESULTS if folder == PRETRAINED_FOLDER else folder
+    return SHIPPED_RESULTS.get(folder, folder)
 
 
 def newest_whole(folder: str) -> Optional[str]:
@@ -145,7 +145,7 @@ def exists(prefix: str) -> bool:
 
 def may_be(path: str) -> bool:
     """Whether `resolve` might take `path`, by its name alone."""
-    return path == PRETRAINED or os.path.isdir(path) or exists(_ENDINGS.sub("", path))
+    return path in SHIPPED or os.path.isdir(path) or exists(_ENDINGS.sub("", path))
 
 
 def damage(prefix: str) -> Optional[str]:

@@ -1,18 +1,19 @@
-"""Writes the ONNX models that come with the project, of the network that does.
+"""Writes the ONNX models that come with the project, of the networks that do.
 
 python -m bsrn_estimator.engines
 """
 
-from bsrn_estimator.checkpoints import PRETRAINED, trained
-from bsrn_estimator.checkpoints.files import PRETRAINED_FOLDER
+from bsrn_estimator.checkpoints import trained
+from bsrn_estimator.checkpoints.files import SHIPPED_FOLDERS
 from bsrn_estimator.engines import cache
 from bsrn_estimator.networks.choice import OutputChoice
 
 
 def main() -> None:
     """Writes them beside the weights."""
-    network = trained.find(PRETRAINED)
-    cache.write(network, network.scales, PRETRAINED_FOLDER, OutputChoice())
+    for word, folder in SHIPPED_FOLDERS.items():
+        network = trained.find(word)
+        cache.write(network, network.scales, folder, OutputChoice())
 
 
 if __name__ == "__main__":

@@ -38,9 +38,11 @@ def folder() -> str:
     return os.path.join(base, "bsrn-estimator", "onnx")
 
 
-def shipped() -> Dict[int, str]:
-    """The models that come with the project, of the network that does, by scale."""
-    return _models_in(checkpoint_files.PRETRAINED_FOLDER)
+def shipped(prefix: str) -> Optional[Dict[int, str]]:
+    """The models, by scale, of a network that comes with the project; None for another."""
+    folder_of_it = os.path.dirname(prefix)
+    known = folder_of_it in checkpoint_files.SHIPPED_FOLDERS.values()
+    return _models_in(folder_of_it) if known else None
 
 
 def _models_in(place: str) -> Dict[int, str]:

@@ -5,7 +5,7 @@ import os
 import sys
 from typing import Callable, Dict, List, NamedTuple, Optional
 
-from bsrn_estimator.checkpoints import PRETRAINED
+from bsrn_estimator.checkpoints import PRETRAINED, SHIPPED
 from bsrn_estimator.checkpoints import files as checkpoint_files
 from bsrn_estimator.checkpoints.options import UseOptions
 from bsrn_estimator.checkpoints.usable import TENSORFLOW
@@ -57,7 +57,7 @@ def find(options: UseOptions, wish: Wish) -> Optional[onnx_network.OnnxNetwork]:
         return onnx_network.from_file(named, engine, precision, wish.threads)
     if wish.engine == TENSORFLOW:
         return None
-    exported = named != PRETRAINED and finding.is_export(named)
+    exported = named not in SHIPPED and finding.is_export(named)
     single = options.output in SINGLE_OUTPUTS
     prefix: Optional[str] = None
     if wish.engine == AUTO:
@@ -142,9 +142,7 @@ def _has_gpu(device: str) -> bool:
 def _ready(prefix: str, options: UseOptions) -> Optional[Dict[int, str]]:
     """The models of a checkpoint that need not be made; None where they do."""
     default = options.output == "ensemble" and not options.first_output and not options.given
-    if default and os.path.dirname(prefix) == checkpoint_files.PRETRAINED_FOLDER:
-        return cache.shipped()
-    return cache.found(prefix, options)
+    return (cache.shipped(prefix) if default else None) or cache.found(prefix, options)
 
 
 def _made(named: str, options: UseOptions):

@@ -65,7 +65,8 @@ def export(
 def _results_folder(network: trained.TrainedNetwork, options: ExportOptions) -> str:
     """The folder of the network's run, where no --export_dir is given."""
     own = checkpoint_files.results_folder(network.prefix)
-    return own if own == checkpoint_files.PRETRAINED_RESULTS else options.model_dir or "."
+    shipped = own in checkpoint_files.SHIPPED_RESULTS.values()
+    return own if shipped else options.model_dir or "."
 
 
 def _refuse_existing(paths: List[str], overwrite: bool) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 
 from bsrn_estimator import failures
 from bsrn_estimator import files as file_tools
-from bsrn_estimator.checkpoints import PRETRAINED
+from bsrn_estimator.checkpoints import SHIPPED
 from bsrn_estimator.checkpoints.usable import UsableNetwork
 from bsrn_estimator.data.manifest import name_of_folder
 from bsrn_estimator.errors import RunFailed, UserError, printable
@@ -104,7 +104,7 @@ def find_network(
     from bsrn_estimator.export import exported
 
     named = options.checkpoint
-    if named and named != PRETRAINED and finding.is_export(named):
+    if named and named not in SHIPPED and finding.is_export(named):
         return exported.ExportedNetwork(named, session_config, precision)
     return trained.find(named, options.model_dir, options.given, session_config, precision)
 

@@ -16,7 +16,7 @@ import tempfile
 from typing import Any, Iterator, List, Optional
 
 from bsrn_estimator import scales
-from bsrn_estimator.checkpoints import PRETRAINED
+from bsrn_estimator.checkpoints import PRETRAINED, SHIPPED
 from bsrn_estimator.checkpoints.options import UseOptions
 from bsrn_estimator.checkpoints.usable import TENSORFLOW
 from bsrn_estimator.engines import choice, runtimes
@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
         "EXPORT",
         PRETRAINED,
         str,
-        "what --mode=export wrote: a folder, or an ONNX model; or this word",
+        "what --mode=export wrote: a folder, or an ONNX model; or pretrained, or photo",
     )
     parser.add_argument(
         "--engine",
@@ -178,7 +178,7 @@ def _serve(flags) -> None:
 def _without_tensorflow(flags, wanted) -> Any:
     """The model in the engine that is to run it; None where that is TensorFlow."""
     if not (
-        flags.model == PRETRAINED
+        flags.model in SHIPPED
         or finding.is_onnx(flags.model)
         or flags.engine not in (runtimes.AUTO, TENSORFLOW)
     ):
@@ -204,20 +204,20 @@ def _in_tensorflow(flags, wanted) -> Any:
 
 def _shown(flags) -> str:
     """What messages call the network that comes with the project."""
-    return "--model=" + PRETRAINED if flags.model == PRETRAINED else ""
+    return "--model=" + flags.model if flags.model in SHIPPED else ""
 
 
 @contextlib.contextmanager
 def _exported(model: str) -> Iterator[str]:
     """The export that `model` means; that of the network which comes with the project is made."""
-    if model != PRETRAINED:
+    if model not in SHIPPED:
         yield model
         return
     from bsrn_estimator.checkpoints import trained
     from bsrn_estimator.export import export
 
     with tempfile.TemporaryDirectory(prefix="bsrn-") as folder:
-        network = trained.find(PRETRAINED)
+        network = trained.find(model)
         (path,) = export.export(network, network.scales, ExportOptions(export_dir=folder))
         yield path
 
@@ -260,7 +260,7 @@ async def _run(flags, model, tile_of, bound, service) -> None:
     def on_ready():
         host, port = bound.getsockname()[:2]
         address = "[%s]" % host if ":" in host else host
-        shown = PRETRAINED if flags.model == PRETRAINED else model.folder
+        shown = flags.model if flags.model in SHIPPED else model.folder
         listed = scales.listed(model.scales)
         print(
             "serving %s (version %d, %s, %s by %s) at http://%s:%d/"
