@@ -47,8 +47,9 @@ class MainOptions(Settings):
     checkpoint: Optional[str] = setting(
         None,
         "evaluate, predict, export: the checkpoint to use; pretrained for the network that comes "
-        "with the project, photo for that for JPEG photographs; evaluate compares several, with commas; train: first weights of a new "
-        "run. A checkpoint of the reference implementation will do",
+        "with the project, photo for that for JPEG photographs; evaluate compares several, with "
+        "commas; train: first weights of a new run. A checkpoint of the reference implementation "
+        "will do",
         kind=str,
         shown="the newest in --model_dir",
     )

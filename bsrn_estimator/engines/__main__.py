@@ -3,6 +3,8 @@
 python -m bsrn_estimator.engines
 """
 
+import argparse
+
 from bsrn_estimator.checkpoints import trained
 from bsrn_estimator.checkpoints.files import SHIPPED_FOLDERS
 from bsrn_estimator.engines import cache
@@ -10,7 +12,8 @@ from bsrn_estimator.networks.choice import OutputChoice
 
 
 def main() -> None:
-    """Writes them beside the weights."""
+    """Writes them beside the weights; takes no arguments but --help."""
+    argparse.ArgumentParser(description=__doc__.split("\n")[0]).parse_args()
     for word, folder in SHIPPED_FOLDERS.items():
         network = trained.find(word)
         cache.write(network, network.scales, folder, OutputChoice())

@@ -8,7 +8,7 @@ from bsrn_estimator.export.described import DescribedNetwork
 from bsrn_estimator.networks.choice import OutputChoice
 from bsrn_estimator.networks.precision import FLOAT32
 
-# Sides of a square tile in HR pixels that keep memory under 700 MB; OpenVINO holds least of a tile.
+# Sides of a square tile in HR pixels, which keep memory under 700 MB; OpenVINO holds least.
 _TILE_HR_PIXELS = {runtimes.ONNXRUNTIME: 640, runtimes.OPENVINO: 960}
 
 

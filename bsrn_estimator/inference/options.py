@@ -38,8 +38,8 @@ class PredictOptions(UseOptions):
     )
     png_level: Optional[int] = setting(
         None,
-        "0 to 9, how much a PNG is compressed; 6 makes drawings a fifth smaller, at a tenth of the "
-        "speed",
+        "0 to 9, how much a PNG is compressed; 6 makes drawings a quarter smaller, at a third of "
+        "the speed",
         kind=int,
         least=0,
         most=9,

@@ -25,7 +25,7 @@ _END = b"\0\0\0\0IEND\xaeB`\x82"
 
 
 # Looks for runs of one byte alone. Of enlarged photographs that makes files as small as those of
-# level 6, ten times as fast; of drawings they are a quarter larger: docs/performance.md.
+# level 6, five times as fast; of drawings they are a third larger: docs/performance.md.
 LEVEL = 1
 
 

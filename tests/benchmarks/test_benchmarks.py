@@ -97,6 +97,14 @@ def test_engines(run, monkeypatch, tmp_path):
             assert 1 < _engines._area(name, (1080, 1920), 2) < 1.2
 
 
+def test_writing(run, tmp_path):
+    Image.fromarray(tiny.picture(0, 45, 61)).save(str(tmp_path / "photo.png"))
+    for more in ([], ["--pictures=%s" % tmp_path]):
+        result = run("benchmarks.writing", *more)
+        require_ratio(result)
+        assert result["size_ratio"] > 0
+
+
 def test_upscale(run, monkeypatch):
     monkeypatch.setattr(upscale, "_SIZES", ((5, 7),))
     result = run("benchmarks.upscale", "--repeats=2")
