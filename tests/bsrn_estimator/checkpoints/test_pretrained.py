@@ -1,5 +1,6 @@
-"""The network that comes with the project: what it is, how good, and that commands find it."""
+"""The networks that come with the project: what they are, how good, how commands find them."""
 
+import io
 import json
 import os
 import subprocess
@@ -10,7 +11,7 @@ import pytest
 import skimage
 from PIL import Image
 
-from bsrn_estimator.checkpoints import PRETRAINED, contents, trained
+from bsrn_estimator.checkpoints import PHOTO, PRETRAINED, SHIPPED, contents, trained
 from bsrn_estimator.checkpoints import files as checkpoint_files
 from bsrn_estimator.compat import TF2
 from bsrn_estimator.evaluation import metrics
@@ -44,21 +45,23 @@ def figures(root):
     return json.loads((root / "tests/data/pretrained_psnr.json").read_text())
 
 
-def test_it_is_small_and_holds_weights_alone():
-    folder = checkpoint_files.PRETRAINED_FOLDER
+@pytest.mark.parametrize("word", SHIPPED)
+def test_it_is_small_and_holds_weights_alone(word):
+    folder = checkpoint_files.SHIPPED_FOLDERS[word]
     sizes = {name: os.path.getsize(os.path.join(folder, name)) for name in os.listdir(folder)}
     models = [size for name, size in sizes.items() if name.startswith("bsrn_x")]
     assert sum(sizes.values()) - sum(models) <= 1.5e6 and max(models) <= 1.5e6
-    network = trained.find(PRETRAINED)
+    network = trained.find(word)
     description = contents.describe(network.prefix)
     assert network.scales == SCALES
     assert sorted(description.shapes) == description.weights
     assert description.parameters == network.network.parameters()
 
 
-def test_the_model_card_has_the_numbers_of_the_network():
-    network = trained.find(PRETRAINED).network
-    with open(os.path.join(checkpoint_files.PRETRAINED_FOLDER, "MODEL_CARD.md")) as file:
+@pytest.mark.parametrize("word", SHIPPED)
+def test_the_model_card_has_the_numbers_of_the_network(word):
+    network = trained.find(word).network
+    with open(os.path.join(checkpoint_files.SHIPPED_FOLDERS[word], "MODEL_CARD.md")) as file:
         card = file.read()
     assert format(network.parameters(), ",d") in card
     for scale in SCALES:
@@ -78,6 +81,25 @@ def test_a_photograph_that_it_never_saw(upscaler, figures, scale):
     psnr = metrics.psnr(hr, to_uint8(upscaler.upscale(lr, scale)), shave=scale)
     assert psnr == pytest.approx(figures["chelsea"][str(scale)], abs=0.01)
     assert psnr > metrics.psnr(hr, imresize.enlarge(lr, scale), shave=scale) + 0.5
+
+
+def _through_jpeg(picture, quality):
+    """What a reader gets of a picture that was saved as JPEG with 4:2:0."""
+    stream = io.BytesIO()
+    Image.fromarray(picture).save(stream, "JPEG", quality=quality, subsampling=2)
+    return read_rgb(stream.getvalue())
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_the_network_for_photographs_undoes_jpeg_where_the_other_sharpens_it(scale, upscaler):
+    hr = _photograph("chelsea.png")
+    hr = hr[: hr.shape[0] // 12 * 12, : hr.shape[1] // 12 * 12]
+    lr = _through_jpeg(imresize.shrink(hr, scale), 75)
+    with Upscaler(trained.find(PHOTO), scales=[scale]) as photo:
+        psnr = metrics.psnr(hr, to_uint8(photo.upscale(lr, scale)), shave=scale)
+    clean = metrics.psnr(hr, to_uint8(upscaler.upscale(lr, scale)), shave=scale)
+    bicubic = metrics.psnr(hr, imresize.enlarge(lr, scale), shave=scale)
+    assert psnr > max(clean, bicubic) + 0.3
 
 
 @pytest.mark.parametrize("scale", SCALES)
@@ -118,12 +140,15 @@ def _command(root, folder, *arguments):
     )
 
 
-@pytest.mark.parametrize("named", [[], ["--checkpoint=pretrained"]])
-def test_predict_takes_it_where_nothing_was_trained(root, tmp_path, upscaler, named):
+@pytest.mark.parametrize(
+    "named, word",
+    [([], PRETRAINED), (["--checkpoint=pretrained"], PRETRAINED), (["--checkpoint=photo"], PHOTO)],
+)
+def test_predict_takes_it_where_nothing_was_trained(root, tmp_path, named, word):
     lr = _photograph("chelsea.png")[100:137, 120:161]
     Image.fromarray(lr).save(str(tmp_path / "eye.png"))
     # A folder of that name is not what the word means.
-    (tmp_path / "pretrained").mkdir()
+    (tmp_path / word).mkdir()
     done = _command(
         root,
         tmp_path,
@@ -134,14 +159,15 @@ def test_predict_takes_it_where_nothing_was_trained(root, tmp_path, upscaler, na
         "--nomixed_precision",
     )
     assert done.returncode == 0, done.stderr
-    assert "network: " + checkpoint_files.PRETRAINED_FOLDER in done.stdout
+    assert "network: " + checkpoint_files.SHIPPED_FOLDERS[word] in done.stdout
     result = read_rgb(str(tmp_path / "upscaled/x3/eye.png"))
-    expected = to_uint8(upscaler.upscale(lr, 3))
+    with Upscaler(trained.find(word), scales=[3]) as upscaler:
+        expected = to_uint8(upscaler.upscale(lr, 3))
     assert np.abs(result.astype(int) - expected).max() <= 1
 
 
 def test_export_writes_outside_the_project_and_the_next_command_still_works(root, tmp_path):
-    held = sorted(os.listdir(checkpoint_files.PRETRAINED_FOLDER))
+    held = sorted(os.listdir(checkpoint_files.SHIPPED_FOLDERS[PRETRAINED]))
     for arguments in (["--export_format=frozen", "--scales=2"], ["--export_format=saved_model"]):
         done = _command(root, tmp_path, "--mode=export", *arguments)
         assert done.returncode == 0, done.stderr
@@ -149,7 +175,7 @@ def test_export_writes_outside_the_project_and_the_next_command_still_works(root
     assert (export / "bsrn_x2.pb").exists()
     assert (export / "saved_model/22841/saved_model.pb").exists()
     assert not (tmp_path / "runs/bsrn").exists()
-    assert sorted(os.listdir(checkpoint_files.PRETRAINED_FOLDER)) == held
+    assert sorted(os.listdir(checkpoint_files.SHIPPED_FOLDERS[PRETRAINED])) == held
 
 
 def test_what_is_made_of_it_is_not_kept_beside_it():

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from bsrn_estimator.checkpoints import PRETRAINED, trained
+from bsrn_estimator.checkpoints import PRETRAINED, SHIPPED, trained
 from bsrn_estimator.checkpoints import files as checkpoint_files
 from bsrn_estimator.engines import cache, choice, runtimes
 from bsrn_estimator.engines.choice import Wish
@@ -42,8 +42,9 @@ def test_the_shipped_network_is_that_of_the_checkpoint(engine, options, scale):
     assert levels_off(network, expected, lr, scale, tile=37, self_ensemble=True) <= 1
 
 
-def test_shipped_models_are_small():
-    models = cache.shipped()
+@pytest.mark.parametrize("word", SHIPPED)
+def test_shipped_models_are_small(word):
+    models = cache.shipped(checkpoint_files.named(word))
     assert sorted(models) == [2, 3, 4]
     assert all(os.path.getsize(path) <= 1.5e6 for path in models.values())
 
@@ -159,4 +160,7 @@ def test_only_the_checkpoints_used_last_are_kept(monkeypatch, tmp_path):
 def test_the_folder_of_the_shipped_models_is_that_of_the_checkpoint():
     prefix = checkpoint_files.resolve(PRETRAINED)
     assert checkpoint_files.named(PRETRAINED) == prefix
-    assert {os.path.dirname(path) for path in cache.shipped().values()} == {os.path.dirname(prefix)}
+    assert {os.path.dirname(path) for path in cache.shipped(prefix).values()} == {
+        os.path.dirname(prefix)
+    }
+    assert cache.shipped(os.path.join("runs", "model.ckpt-7")) is None

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from bsrn_estimator.checkpoints import PRETRAINED
+from bsrn_estimator.checkpoints import files as checkpoint_files
 from bsrn_estimator.engines import cache, runtimes
 from bsrn_estimator.networks.precision import BFLOAT16, FLOAT32
 from tests.support import tiny
@@ -18,7 +20,7 @@ def test_the_precision_of_an_engine(monkeypatch):
 
 
 def test_results_are_the_callers_own(engine):
-    run = runtimes.load(engine, cache.shipped()[2], threads=1)
+    run = runtimes.load(engine, cache.shipped(checkpoint_files.named(PRETRAINED))[2], threads=1)
     lr = tiny.picture(1, 9, 11)[np.newaxis].astype(np.float32)
     first = run(lr)
     kept = first.copy()
@@ -33,7 +35,7 @@ def test_results_are_the_callers_own(engine):
 )
 def test_sums_stay_in_float32_beside_bfloat16():
     openvino = pytest.importorskip("openvino")
-    path = cache.shipped()[2]
+    path = cache.shipped(checkpoint_files.named(PRETRAINED))[2]
     lr = tiny.picture(1, 61, 64)[np.newaxis].astype(np.float32)
     exact = runtimes.load("openvino", path, FLOAT32, 1)(lr)
     ours = runtimes.load("openvino", path, BFLOAT16, 1)(lr)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from bsrn_estimator.checkpoints import PRETRAINED
+from bsrn_estimator.checkpoints import files as checkpoint_files
 from bsrn_estimator.checkpoints.options import UseOptions
 from bsrn_estimator.engines import cache
 from bsrn_estimator.engines.choice import Wish, find
@@ -102,7 +103,10 @@ def test_bytes_are_decoded_as_the_signature_does(export, loaded, name):
 
 def test_refusals(tmp_path):
     pytest.importorskip("onnxruntime")
-    network = find(UseOptions(checkpoint=cache.shipped()[2]), Wish("onnxruntime"))
+    network = find(
+        UseOptions(checkpoint=cache.shipped(checkpoint_files.named(PRETRAINED))[2]),
+        Wish("onnxruntime"),
+    )
     with pytest.raises(UserError, match="--scales=3"):
         OnnxModel(network, [3])
     network.fixed_shape = (20, 30)
