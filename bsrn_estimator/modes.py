@@ -46,7 +46,7 @@ def _train(with_evaluation: bool) -> int:
     try:
         platform = choose(FLAGS, trains=True)
     except EvaluatorTask:
-        return _evaluate_what_others_train()
+        return _evaluate_what_others_train(with_evaluation)
     schedule = FLAGS.scale_schedule or platform.default_schedule
     config = Config(flags.network(), Recipe.from_flags(FLAGS, scale_schedule=schedule))
     _require_records(with_evaluation)
@@ -71,13 +71,14 @@ def _train(with_evaluation: bool) -> int:
         return training.train(config, platform, run, options, build, evaluate)
 
 
-def _evaluate_what_others_train() -> int:
-    """The task "evaluator" of TF_CONFIG."""
-    raise UserError(
-        "TF_CONFIG makes this process an evaluator, and --mode=%s trains; give it --mode=evaluate, "
-        "once for each checkpoint, or leave it out: the chief evaluates with "
-        "--mode=train_and_evaluate" % FLAGS.mode
-    )
+def _evaluate_what_others_train(with_evaluation: bool) -> int:
+    """The task "evaluator" of TF_CONFIG, beside a chief that trains alone."""
+    if with_evaluation:
+        raise UserError(
+            "TF_CONFIG makes this process an evaluator, and with --mode=train_and_evaluate the "
+            "chief evaluates; give every task --mode=train, or leave the evaluator out"
+        )
+    return _follow(FLAGS.train_steps if FLAGS["train_steps"].present else None)
 
 
 def _evaluate_and_keep(

@@ -9,7 +9,7 @@ import pytest
 
 from bsrn_estimator.platforms.cpu import has_bfloat16
 from tests.reliability.commands import assert_same_weights, curves, weights
-from tests.support import several
+from tests.support import several, tiny
 
 STEPS = 4
 TWO = several.tf_config(["127.0.0.1:1", "127.0.0.1:2"], 0)
@@ -114,10 +114,14 @@ def test_a_chief_without_workers_and_a_worker_without_chief_end(processes, flags
 def test_other_uses_of_tf_config(processes, flags, tmp_path):
     flags = flags + ["--train_steps=1", "--model_dir=%s" % tmp_path]
     evaluator = '{"cluster": {"chief": ["a:1"]}, "task": {"type": "evaluator"}}'
-    done = processes.alone(*flags, TF_CONFIG=evaluator)
-    assert done.status == 2 and "--mode=evaluate" in done.errors, done
+    done = processes.alone(*flags, "--mode=train_and_evaluate", TF_CONFIG=evaluator)
+    assert done.status == 2 and "give every task --mode=train" in done.errors, done
     done = processes.alone(*flags, "--communication=nccl", TF_CONFIG=TWO)
     assert done.status == 2 and "--communication=nccl is between GPUs" in done.errors, done
     alone = '{"cluster": {"chief": ["a:1"]}, "task": {"type": "chief", "index": 0}}'
     done = processes.alone(*flags, TF_CONFIG=alone)
     assert done.status == 0 and "is trained to step 1" in done.output, done
+    data = tiny.write_records(tmp_path / "set", "evaluation", [(24, 30)], scales=(2, 3))
+    done = processes.alone(*flags, "--eval_data_dir=" + data, TF_CONFIG=evaluator)
+    assert done.status == 0, done
+    assert os.path.isfile(str(tmp_path / "evaluation" / "step-1" / "table.md"))
