@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from bsrn_estimator import flags, modes
-from bsrn_estimator.checkpoints import trained
+from bsrn_estimator.checkpoints import SHIPPED, trained
 from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.platforms.cpu import CpuPlatform, has_bfloat16
@@ -168,7 +168,7 @@ def test_refusals_are_one_sentence(parse, capsys, tmp_path, monkeypatch, argumen
     assert os.listdir(str(tmp_path)) == []
 
 
-@pytest.mark.parametrize("name", ["demo", "paper", "pretrained", "small"])
+@pytest.mark.parametrize("name", ["demo", "paper", "photo", "pretrained", "small"])
 def test_every_flag_file_describes_a_network(root, parse, monkeypatch, name):
     described = []
     monkeypatch.setitem(
@@ -176,8 +176,8 @@ def test_every_flag_file_describes_a_network(root, parse, monkeypatch, name):
     )
     assert parse(["--flagfile=%s" % (root / ("configs/%s.flags" % name))]) == 0
     assert described[0].scales == (2, 3, 4)
-    if name == "pretrained":
-        built = trained.find("pretrained").network
+    if name in SHIPPED:
+        built = trained.find(name).network
         for field in ("conv_features", "state_features", "recursions", "recursion_frequency"):
             assert getattr(described[0], field) == getattr(built, field)
 
