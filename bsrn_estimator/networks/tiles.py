@@ -54,7 +54,8 @@ def _spans(size, tile, overlap: int):
       The number of windows, int32 scalar; and a function from a window's index to its start, stop,
       keep and keep_stop, int32 scalars.
     """
-    step = tile - 2 * overlap
+    # A tile that is the whole axis may have no more than its margins.
+    step = tf.maximum(tile - 2 * overlap, 1)
     count = 1 + tf.maximum(0, -tf.floordiv(tile - size, step))
 
     def span(index):

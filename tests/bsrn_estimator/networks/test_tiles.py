@@ -21,7 +21,7 @@ def test_shapes_in_the_graph_are_those_of_the_upscaler(side, overlap):
             assert tuple(found) == shape_for(size[0], size[1], side, overlap), size
 
 
-@pytest.mark.parametrize("size", [(31, 47), (9, 60), (20, 20), (1, 50)])
+@pytest.mark.parametrize("size", [(31, 47), (9, 60), (20, 20), (1, 50), (4, 9), (2, 40)])
 @pytest.mark.parametrize("overlap, is_exact", [(2, True), (1, False)])
 def test_tiles_are_the_whole_where_they_overlap_as_far_as_is_seen(size, overlap, is_exact):
     """Of two results at once, one of which sees two pixels away."""

@@ -38,8 +38,8 @@ def test_both_routes(engine):
     with running("--engine=" + engine, "--tile=36", "--scales=2") as light, running(
         "--engine=tensorflow", "--tile=36", "--scales=2"
     ) as server:
-        assert "(version 1, x2, float32 by %s)" % engine in light.line
-        assert "(version 1, x2, float32 by tensorflow)" in server.line
+        assert "(version 22841, x2, float32 by %s)" % engine in light.line
+        assert "(version 22841, x2, float32 by tensorflow)" in server.line
         request = {"instances": [b64(file_of(lr))], "signature_name": "x2_bytes"}
         answers = []
         for one in (light, server):

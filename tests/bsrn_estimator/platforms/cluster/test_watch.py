@@ -53,7 +53,7 @@ def test_a_worker_told_to_stop_breaks_off_the_chiefs_evaluation(
     assert not list(tmp_path.glob("**/metrics.json"))
     done = processes.run(2, *flags)
     assert _statuses(done) == [0, 0], done
-    evaluated = curves(tmp_path / "eval_test")["psnr_y/x2"]
+    evaluated = curves(tmp_path / "eval_test")["psnr_y/test/x2"]
     assert {step: len(values) for step, values in evaluated.items()} == {2: 1, 4: 1}
 
 
