@@ -80,7 +80,8 @@ def _hand_out(waiting: Iterator, under_way: _UnderWay, most: int) -> None:
 def _death_is_said() -> Iterator[None]:
     try:
         yield
-    except (EOFError, ConnectionError):
+    # Of a message that was cut short it is an OSError with no number.
+    except (EOFError, OSError):
         raise WorkerDied(
             "a worker process died, perhaps for want of memory; try fewer --workers"
         ) from None
