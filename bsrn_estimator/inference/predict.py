@@ -238,7 +238,8 @@ class _Job:
     def summarise(self, passed_over: picture_files.PassedOver) -> None:
         """Prints what was done; the last line names the result, or the folder of several."""
         if self._failed:
-            print("%d of the pictures were skipped, see above" % self._failed, file=sys.stderr)
+            counted = "1 picture was" if self._failed == 1 else "%d pictures were" % self._failed
+            print("%s skipped, see above" % counted, file=sys.stderr)
             sys.stderr.flush()
         if str(passed_over):
             print(passed_over)

@@ -52,18 +52,16 @@ def train_op(
     """
     rate = learning_rate_at(global_step, recipe)
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
-    clip_norm = recipe.clip_norm
-    if replicas > 1 and clip_norm:
-        # They average gradients as these are applied.
-        adam, clip_norm = _adam(rate, recipe, is_reused, clip_norm), 0
-    else:
-        adam = _adam(rate, recipe, is_reused)
-    optimizer = wrap(adam)
+    # Replicas average gradients as these are applied, so the optimizer clips them.
+    clips_late = replicas > 1 and recipe.clip_norm > 0
+    optimizer = wrap(_adam(rate, recipe, is_reused, clips_late))
     # Gated, as `tf.gradients` is not: with the latter a weight may be overwritten in place while
     # back-propagation through another recursion still reads it, and no two runs are the same.
     weights = tf.trainable_variables(scope)
     gradients = optimizer.compute_gradients(loss, weights)
-    applied = optimizer.apply_gradients(_clipped(gradients, clip_norm), global_step)
+    if not clips_late:
+        gradients = _clipped(gradients, recipe.clip_norm)
+    applied = optimizer.apply_gradients(gradients, global_step)
     if not recipe.ema_decay:
         return applied, rate
     with tf.control_dependencies([applied]):
@@ -73,9 +71,10 @@ def train_op(
         return average.apply(weights), rate
 
 
-def _adam(rate, recipe: Recipe, is_reused: Callable[[str], bool], clip_norm: float = 0.0):
-    if recipe.block_rate == 1 and not clip_norm:
+def _adam(rate, recipe: Recipe, is_reused: Callable[[str], bool], clips: bool):
+    if recipe.block_rate == 1 and not clips:
         return tf.train.AdamOptimizer(rate, epsilon=recipe.adam_epsilon)
+    clip_norm = recipe.clip_norm if clips else 0.0
     return TunedAdam(rate, recipe.adam_epsilon, recipe.block_rate, is_reused, clip_norm)
 
 

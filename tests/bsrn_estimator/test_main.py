@@ -84,7 +84,9 @@ def test_curves_have_every_step_once(runs):
         assert "speed/patches_per_second" in found
     evaluated = curves(runs[0] / "eval_test")
     assert {step for step in evaluated["psnr_y/test/x3"]} == {8, 9}
-    assert "ssim_y/test/x4" in evaluated
+    assert "bicubic_ssim_y/test/x4" not in evaluated
+    of_bicubic = curves(runs[0] / "eval_test" / "bicubic")
+    assert {step for step in of_bicubic["ssim_y/test/x4"]} == {8, 9}
 
 
 def test_a_stopped_run_goes_on_as_if_it_had_not_been(runs):

@@ -76,6 +76,15 @@ def test_flags_that_sentences_name_exist(checker):
             checker.require_pytest_option(name)
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_sources_that_are_named_are_there(document):
+    named = re.findall(
+        r"`((?:bsrn_estimator|data_tools|scripts|tests)/[a-z0-9_/.]+)`", document.read_text()
+    )
+    missing = [name for name in named if not (ROOT / name).exists()]
+    assert not missing
+
+
 @pytest.mark.parametrize(
     "document",
     DOCUMENTS + [ROOT / "CHANGELOG.md"] + sorted(ROOT.glob("bsrn_estimator/**/*.md")),

@@ -167,7 +167,7 @@ def test_bad_pictures_are_named_and_the_rest_is_done(options, tmp_path, capsys):
     assert predict.run(options(max_pixels=2000)) == 1
     captured = capsys.readouterr()
     skipped = [line for line in captured.err.splitlines() if line.startswith("skipped: ")]
-    assert len(skipped) == 6 and "6 of the pictures were skipped" in captured.err
+    assert len(skipped) == 6 and "6 pictures were skipped, see above" in captured.err
     for name, reason in [
         ("moving.webp", "animated"),
         ("cut.png", "pixels"),
