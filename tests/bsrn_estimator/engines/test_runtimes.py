@@ -40,9 +40,13 @@ needs_bfloat16 = pytest.mark.skipif(
 )
 
 
-def _in_bfloat16(model):
+@pytest.fixture
+def openvino():
+    return pytest.importorskip("openvino")
+
+
+def _in_bfloat16(openvino, model):
     """A model, as a path or as text and weights, in OpenVINO's own bfloat16."""
-    openvino = pytest.importorskip("openvino")
     model = openvino.Core().read_model(*(model if isinstance(model, tuple) else (model,)))
     return openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "bf16"})
 
@@ -59,24 +63,24 @@ def _precisions_of_sums(compiled):
 
 
 @needs_bfloat16
-def test_sums_leave_in_float32_beside_bfloat16():
-    openvino = pytest.importorskip("openvino")
+def test_sums_leave_in_float32_beside_bfloat16(openvino):
     path = cache.shipped(checkpoint_files.named(PRETRAINED))[2]
-    plain = _precisions_of_sums(_in_bfloat16(path))
+    plain = _precisions_of_sums(_in_bfloat16(openvino, path))
     ours = runtimes._with_float32_parts(openvino.Core().read_model(path))
-    kept = _precisions_of_sums(_in_bfloat16(ours))
+    kept = _precisions_of_sums(_in_bfloat16(openvino, ours))
     # Two of each of the six recursions, that of the two outputs, and that with the mean colour.
     assert len(kept) == 14 and set(kept.values()) == {"f32"}
     assert plain.keys() == kept.keys() and set(plain.values()) == {"bf16"}
 
 
 @needs_bfloat16
-def test_bfloat16_costs_less_where_sums_and_the_last_convolution_are_not():
+def test_bfloat16_costs_less_where_sums_and_the_last_convolution_are_not(openvino):
     path = cache.shipped(checkpoint_files.named(PRETRAINED))[2]
     lr = tiny.picture(1, 61, 64)[np.newaxis].astype(np.float32)
     exact = runtimes.load("openvino", path, FLOAT32, 1)(lr)
     ours = runtimes.load("openvino", path, BFLOAT16, 1)(lr)
-    errors = [np.sqrt(np.mean((one - exact) ** 2)) for one in (ours, _in_bfloat16(path)(lr)[0])]
+    plain = _in_bfloat16(openvino, path)(lr)[0]
+    errors = [np.sqrt(np.mean((one - exact) ** 2)) for one in (ours, plain)]
     assert 0 < errors[0] < 0.7 * errors[1]
     # A 16-bit result has more values than an 8-bit one, in its bright parts too.
     bright = ours[(ours > 130) & (ours < 250)]
@@ -85,9 +89,9 @@ def test_bfloat16_costs_less_where_sums_and_the_last_convolution_are_not():
 
 @needs_bfloat16
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_what_bfloat16_costs_on_set5(shared_dir, scale):
+def test_what_bfloat16_costs_on_set5(openvino, shared_dir, scale):
     path = cache.shipped(checkpoint_files.named(PRETRAINED))[scale]
-    plain = _in_bfloat16(path)
+    plain = _in_bfloat16(openvino, path)
     exact, ours, theirs = (
         _set5_psnr(run, shared_dir, scale)
         for run in (
