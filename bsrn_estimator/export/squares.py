@@ -25,7 +25,7 @@ def rewrite(model: Any) -> bool:
     constants = {tensor.name: tensor for tensor in graph.initializer}
     convolution = next((node for node in reversed(graph.node) if node.op_type == "Conv"), None)
     kernel = _kernel(convolution, constants)
-    if kernel is None:
+    if convolution is None or kernel is None:
         return False
     from onnx import numpy_helper
 
