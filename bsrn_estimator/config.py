@@ -37,12 +37,15 @@ class Recipe(Settings):
     learning_rate_schedule: str = setting(
         "stairs",
         "stairs: times --learning_rate_decay every --learning_rate_decay_steps; cosine: along half "
-        "a cosine, 0 from step --learning_rate_decay_steps on",
-        choices=("stairs", "cosine"),
+        "a cosine, 0 from step --learning_rate_decay_steps on; constant: as it is",
+        choices=("stairs", "cosine", "constant"),
     )
     learning_rate_decay: float = setting(0.5, "factor of the rate at each stair")
     learning_rate_decay_steps: int = setting(
         200000, "steps from stair to stair, or to the end of the cosine", least=1
+    )
+    warmup_steps: int = setting(
+        0, "steps over which the rate rises, in a line from 0, to that of the schedule", least=0
     )
     block_rate: float = setting(
         1.0, "factor of the rate of weights that a network uses more than once, as BSRN its block"

@@ -21,6 +21,7 @@ CHANGEABLE = (
     "learning_rate_schedule",
     "learning_rate_decay",
     "learning_rate_decay_steps",
+    "warmup_steps",
     "block_rate",
 )
 

@@ -9,7 +9,21 @@ from bsrn_estimator.training.adam import TunedAdam
 
 
 def learning_rate_at(global_step, recipe: Recipe):
-    """Adam's rate at `global_step`, which counts the steps already taken; a float32 scalar."""
+    """Adam's rate at `global_step`, which counts the steps already taken; a float32 scalar.
+
+    It is a function of nothing else, so a run that goes on has the rate that it would have had. Of
+    `recipe.warmup_steps` the first step has one part of the rate, not none, and the last all of it.
+    """
+    rate = _scheduled_rate(global_step, recipe)
+    if not recipe.warmup_steps:
+        return rate
+    risen = tf.cast(global_step + 1, tf.float32) / float(recipe.warmup_steps)
+    return rate * tf.minimum(risen, 1.0)
+
+
+def _scheduled_rate(global_step, recipe: Recipe):
+    if recipe.learning_rate_schedule == "constant":
+        return tf.constant(recipe.learning_rate, tf.float32)
     if recipe.learning_rate_schedule == "cosine":
         return tf.train.cosine_decay(
             recipe.learning_rate, global_step, recipe.learning_rate_decay_steps
