@@ -17,8 +17,9 @@ class Recipe(Settings):
     """How a network is trained; the defaults are the recipe of the paper (arXiv:1811.12546).
 
     The gradient of the schedule "joint" is the mean over scales. A batch is that of one scale, in
-    one step, on one device. The moving average has the decay (1 + step) / (10 + step) early on,
-    where that is less than `ema_decay`.
+    one step, on one device; with `accumulate` a step has several, whose gradient is the mean: the
+    step of a batch that is so many times larger. The moving average has the decay
+    (1 + step) / (10 + step) early on, where that is less than `ema_decay`.
 
     Raises:
       UserError: a value is out of range.
@@ -30,7 +31,14 @@ class Recipe(Settings):
         choices=SCALE_SCHEDULES,
         shown="random; with --use_npu and --replicas joint",
     )
-    batch_size: int = setting(8, "LR patches of one scale in one step on one device", least=1)
+    batch_size: int = setting(
+        8, "LR patches of one scale in one step (or part of it) on one device", least=1
+    )
+    accumulate: int = setting(
+        1,
+        "parts of a step, each of --batch_size, in turn in the memory of one",
+        least=1,
+    )
     patch_size: int = setting(48, "side of an LR patch in pixels", least=1)
     patches_per_tile: int = setting(8, "patches cut from a tile each time it is read", least=1)
     learning_rate: float = setting(1e-4, "Adam's rate at step 0")
@@ -82,6 +90,11 @@ class Recipe(Settings):
         for name, kind in (("jpeg_quality", int), ("noise_sigma", float), ("blur_sigma", float)):
             object.__setattr__(self, name, _range(name, getattr(self, name), kind))
         super().__post_init__()
+
+    @property
+    def step_batch(self) -> int:
+        """LR patches of one scale in one step on one device."""
+        return self.accumulate * self.batch_size
 
     def _rules(self) -> Iterator[Tuple[bool, str]]:
         for name in ("learning_rate", "block_rate", "adam_epsilon"):

@@ -17,6 +17,7 @@ DIVERGED = "diverged"
 # What a run may change when it goes on; all else decides what the weights are or mean.
 CHANGEABLE = (
     "batch_size",
+    "accumulate",
     "learning_rate",
     "learning_rate_schedule",
     "learning_rate_decay",
