@@ -5,7 +5,7 @@ from typing import Any, Callable, Dict, List, Optional
 from bsrn_estimator.checkpoints.config_file import Config
 from bsrn_estimator.compat import tf
 from bsrn_estimator.platforms.base import Platform
-from bsrn_estimator.training import accumulation, optimization
+from bsrn_estimator.training import accumulation, health_tensors, optimization
 
 # The collection of what the hooks fetch in a training step and write: pairs of a name, as
 # TensorBoard shows it, and a scalar; replicas add a pair of the same name each.
@@ -60,6 +60,9 @@ def spec(
                 features, labels, recipe.accumulate, loss_of, optimizer.gradients
             )
         train_op = optimizer.apply(gradients)
+    if platform.reports_health:
+        with platform.network_scope():
+            health_tensors.add(network, gradients)
     values = {"step": step, "loss/total": loss, "learning_rate": optimizer.rate}
     values.update(("loss/" + name, part) for name, part in parts.items())
     values = platform.shared_values(values)
