@@ -151,6 +151,20 @@ class Network(Settings, abc.ABC):
         del name
         return False
 
+    def activations(self, lr: Any) -> Dict[str, Any]:
+        """What comes out of the network's ReLUs, for a look at whether its units live.
+
+        Args:
+          lr: [batch, height, width, 3].
+
+        Returns:
+          Layer to a tensor [batch, height, width, units] that is above 0 where a unit is active, in
+          the order of the network; a layer that is applied several times once each. Empty for a
+          family that names none, whose units are then not looked at.
+        """
+        del lr
+        return {}
+
     def saved_name(self, name: str, shapes: Shapes) -> str:
         """The name in a checkpoint of those shapes of this network's variable `name`."""
         del shapes

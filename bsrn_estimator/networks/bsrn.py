@@ -135,6 +135,12 @@ class Bsrn(BsrnFields):
         """Whether it belongs to the block, which all recursions share."""
         return name.startswith("generator/residual_modules/")
 
+    def activations(self, lr: Any) -> Dict[str, Any]:
+        """Of the block in every recursion, and of each upscaler after the last one."""
+        from bsrn_estimator.networks import bsrn_layers
+
+        return bsrn_layers.activations(lr, self)
+
     def saved_name(self, name: str, shapes: Shapes) -> str:
         """As `name`; but a network of one scale may have a folder for it in its last convolution,
         as in a checkpoint of several, or none; and one of several may take that of a checkpoint

@@ -9,7 +9,7 @@ from bsrn_estimator.checkpoints import best, config_file
 from bsrn_estimator.checkpoints import files as checkpoint_files
 from bsrn_estimator.checkpoints.config_file import Config
 from bsrn_estimator.compat import tf
-from bsrn_estimator.errors import UserError
+from bsrn_estimator.errors import RunFailed, UserError
 from bsrn_estimator.interruption import Interrupted, Interruption, this_command
 from bsrn_estimator.platforms.base import Platform
 from bsrn_estimator.platforms.options import RunOptions
@@ -17,6 +17,7 @@ from bsrn_estimator.training import (
     curves,
     data_identity,
     divergence,
+    health,
     hooks,
     last_step,
     recovery,
@@ -24,7 +25,7 @@ from bsrn_estimator.training import (
     skipped,
 )
 from bsrn_estimator.training.log import RunLog
-from bsrn_estimator.training.options import ROLLBACK, TrainingOptions
+from bsrn_estimator.training.options import ROLLBACK, STOP, TrainingOptions
 from bsrn_estimator.training.progress_line import ProgressHook
 from bsrn_estimator.training.reading import Reading
 from bsrn_estimator.training.rollbacks import Rollbacks
@@ -59,6 +60,11 @@ def train(
     """
     if options.on_nan == ROLLBACK and platform.rank_size > 1:
         raise UserError("--on_nan=rollback is for one process; with several give --on_nan=stop")
+    if options.on_dead == STOP and not (platform.reports_health and platform.rank_size == 1):
+        raise UserError(
+            "--on_dead=stop is for one process and not for --use_npu; leave it out, and look at a "
+            "checkpoint with python -m bsrn_estimator.checkpoints show"
+        )
     if platform.rank == 0:
         checkpoint_files.remove_leftovers(run.model_dir)
     with Interruption() as interruption:
@@ -146,12 +152,14 @@ class _Attempt:
             print("%s goes on from step %d" % (run.model_dir, self._start), flush=True)
         estimator = platform.training_estimator(build(self._slowed()), run)
         patches = self.reading.patches_per_step
+        look = health.HealthHook(options.summary_steps, options.on_dead)
+        looks = [look] if is_first and platform.reports_health else []
         counted = [skipped.SkippedSteps(platform)] if platform.may_skip_steps else []
         points = curves.CurvesHook(
             run.model_dir if is_first else None,
             patches,
             options.summary_steps,
-            curves.together([self.reading] + counted),
+            curves.together([self.reading] + looks + counted),
             self._texts(),
             RunLog(run.model_dir).point,
         )
@@ -182,6 +190,7 @@ class _Attempt:
                 read,
                 # The saver last: what belongs to a step is written before its checkpoint.
                 hooks=platform.hooks()
+                + looks
                 + [points, progress, guard, stop]
                 + counted
                 + ([saver] if saver else []),
@@ -191,6 +200,11 @@ class _Attempt:
         finally:
             points.close()
             progress.close()
+        if look.dying:
+            raise RunFailed(
+                "%s; the last checkpoint is %s"
+                % (look.dying, checkpoint_files.adopted(run.model_dir))
+            )
 
     def _texts(self) -> Dict[str, str]:
         """Recipe, network and data, for TensorBoard, in its Markdown."""
