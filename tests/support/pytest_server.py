@@ -6,6 +6,9 @@ the standard input for each run, and writes lines: of the child "test NAME" and 
 its own "done STATUS CPU_SECONDS", those of the processes that the tests started included.
 """
 
+import contextlib
+import gc
+import importlib
 import json
 import os
 import sys
@@ -17,6 +20,8 @@ import pytest
 from bsrn_estimator.compat import tf
 from tests.support import touched
 
+# What tests import beside TensorFlow, and what takes its time.
+_COMMON = ("PIL.Image", "cv2", "hypothesis.strategies", "scipy.ndimage", "scipy.stats", "tqdm")
 # What a mutant may stand in is not to be here.
 _MAY_BE_THERE = ("compat", "errors", "estimator_adapter", "quiet_start")
 
@@ -60,7 +65,8 @@ def child(answers: int, files: List[str], log: str, names=None, record=None) -> 
     for stream, path, flags in ((0, os.devnull, os.O_RDONLY), (1, log, os.O_WRONLY | os.O_CREAT)):
         os.dup2(os.open(path, flags | (os.O_TRUNC if stream else 0), 0o644), stream)
     os.dup2(1, 2)
-    arguments = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--basetemp", log + ".d", *files]
+    without = ["cacheprovider", "xdist", "unraisableexception"]
+    arguments = ["-q", "--basetemp", log + ".d", *["-pno:" + name for name in without], *files]
     if record:
         plugin = touched.Plugin(record, os.path.realpath("."))
         status = pytest.main(arguments, plugins=[plugin])
@@ -77,6 +83,10 @@ def serve() -> None:
     there = {name.split(".")[1] for name in sys.modules if name.startswith("bsrn_estimator.")}
     assert there <= set(_MAY_BE_THERE), there
     assert tf.__version__
+    for name in _COMMON:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    gc.freeze()
     for line in iter(sys.stdin.readline, ""):
         order: Dict[str, Any] = json.loads(line)
         process = os.fork()
