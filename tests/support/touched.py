@@ -43,10 +43,8 @@ class Touched:
 
     def _line(self, code, line: int):
         # What a module or a class executes when it is imported belongs to no test.
-        path = code.co_filename
-        if code.co_flags & inspect.CO_OPTIMIZED and path.startswith(self._folder):
-            if path == __file__:
-                return self._enough
+        is_function, path = code.co_flags & inspect.CO_OPTIMIZED, code.co_filename
+        if is_function and path.startswith(self._folder) and path != __file__ and self._context:
             name = path[len(self._folder) :]
             os.write(self._file, ("%s\t%s\t%d\n" % (self._context, name, line)).encode())
         return self._enough
