@@ -31,12 +31,15 @@ def write_reference(prefix: str, out: str, weights_only: bool = False) -> List[s
     if os.path.exists(out + ".index"):
         raise UserError("%s.index exists; name another place" % out)
     names = description.weights + ([] if weights_only else description.optimizer_names)
+    sources = [
+        description.trained(name) if weights_only else description.saved(name) for name in names
+    ]
     reader = literal.reader(prefix)
     aside = files.aside(out)
     try:
         os.makedirs(os.path.dirname(out) or ".", exist_ok=True)
         with tf.Graph().as_default(), tf.Session() as session:
-            values = [tf.placeholder(tf.float32, description.shapes[name]) for name in names]
+            values = [tf.placeholder(tf.float32, description.shapes[name]) for name in sources]
             # The operation under tf.train.Saver, which would want variables to be made first.
             save = tf.raw_ops.SaveV2(
                 prefix=os.path.join(
@@ -46,7 +49,6 @@ def write_reference(prefix: str, out: str, weights_only: bool = False) -> List[s
                 shape_and_slices=[""] * len(names),
                 tensors=values,
             )
-            sources = map(description.trained, names) if weights_only else names
             session.run(save, dict(zip(values, map(reader.get_tensor, sources))))
         # The index last: what has an index is whole.
         for ending in (".data-00000-of-00001", ".index"):

@@ -5,9 +5,10 @@ import json
 import os
 from typing import Any, Callable, Dict, Optional
 
-from bsrn_estimator.checkpoints import best, config_file
+from bsrn_estimator.checkpoints import best, config_file, contents
 from bsrn_estimator.checkpoints import files as checkpoint_files
 from bsrn_estimator.checkpoints.config_file import Config
+from bsrn_estimator.checkpoints.patient_saver import restoring_patiently
 from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import RunFailed, UserError
 from bsrn_estimator.interruption import Interrupted, Interruption, this_command
@@ -150,7 +151,7 @@ class _Attempt:
         self._bind_folder()
         if is_first and self._start:
             print("%s goes on from step %d" % (run.model_dir, self._start), flush=True)
-        estimator = platform.training_estimator(build(self._slowed()), run)
+        estimator = platform.training_estimator(self._model_fn(build), run)
         patches = self.reading.patches_per_step
         look = health.HealthHook(options.summary_steps, options.on_dead)
         looks = [look] if is_first and platform.reports_health else []
@@ -205,6 +206,13 @@ class _Attempt:
                 "%s; the last checkpoint is %s"
                 % (look.dying, checkpoint_files.adopted(run.model_dir))
             )
+
+    def _model_fn(self, build: Callable) -> Callable:
+        """The model function, which goes on from a checkpoint of version 0.1.0 too."""
+        model_fn, newest = build(self._slowed()), checkpoint_files.adopted(self._run.model_dir)
+        if newest and contents.describe(newest).is_former:
+            return restoring_patiently(model_fn, self._run.keep_checkpoint_max)
+        return model_fn
 
     def _texts(self) -> Dict[str, str]:
         """Recipe, network and data, for TensorBoard, in its Markdown."""
