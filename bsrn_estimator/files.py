@@ -149,10 +149,20 @@ def write_json(path: str, values: Any) -> None:
       OSError: it cannot be written.
       ValueError: a number is NaN or infinite, for which JSON has no form.
     """
-    text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    content = json_bytes(values)
     with written_whole(path, "wb") as file:
-        # A name that is no text, as file systems allow, becomes an escape that JSON knows.
-        file.write(text.encode("utf-8", "backslashreplace"))
+        file.write(content)
+
+
+def json_bytes(values: Any) -> bytes:
+    """`values` as JSON to be read by people too.
+
+    Raises:
+      ValueError: a number is NaN or infinite, for which JSON has no form.
+    """
+    text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    # A name that is no text, as file systems allow, becomes an escape that JSON knows.
+    return text.encode("utf-8", "backslashreplace")
 
 
 def read_json(path: str, missing: Optional[str] = None) -> Any:

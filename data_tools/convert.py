@@ -3,24 +3,22 @@
 import contextlib
 import dataclasses
 import errno
-import functools
-import os
-import signal
 import time
-from typing import Generator, Iterator, List, Optional, Tuple
+from typing import Callable, Iterator, List, Optional, Tuple
 
 from bsrn_estimator.data.manifest import FILE_NAME as MANIFEST_NAME
 from bsrn_estimator.data.manifest import FORMAT_VERSION, Manifest, name_of_folder
 from bsrn_estimator.errors import UserError, printable
-from bsrn_estimator.progress import duration, progress
-from data_tools import output as output_module
-from data_tools.encoding import Bad, encode_picture
+from bsrn_estimator.progress import duration
+from data_tools import here
 from data_tools.headers import Checked, check
 from data_tools.options import ConversionOptions
-from data_tools.output import Output
-from data_tools.shards import shard_numbers
-from data_tools.sources import SourcePicture, find_pictures
-from data_tools.workers import WorkerDied, ordered
+from data_tools.output import JOURNAL, Output, load_manifest, shards_in
+from data_tools.places import storage_of
+from data_tools.refusals import SKIP_WAY, refusal
+from data_tools.shards import shard_spans
+from data_tools.sources import find_pictures
+from data_tools.stopping import stop_requests
 
 # What the bytes of the output depend on, besides the pictures.
 _SETTINGS = (
@@ -33,16 +31,6 @@ _SETTINGS = (
     "patch_size",
     "degrade",
 )
-
-_SKIP_WAY = "--skip_bad leaves such pictures out"
-
-
-class Stopped(Exception):
-    """The conversion was told to stop by signal `number`; finished shards are kept."""
-
-    def __init__(self, number: int, message: str) -> None:
-        self.number = number
-        super().__init__(message)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,22 +87,30 @@ def convert(options: ConversionOptions) -> Result:
       Stopped: SIGINT or SIGTERM arrived.
     """
     begin = time.monotonic()
-    existing = _existing(options)
-    if existing is not None:
-        return Result(options.output_dir, existing, None)
-    found = find_pictures(options)
-    checked = check(found, options)
-    pictures, problems = checked.pictures, checked.problems
-    if not pictures:
-        raise UserError("no picture is left to convert: " + _refusal(problems, _patch_way(checked)))
-    if problems and not options.skip_bad:
-        raise UserError(_refusal(problems, _patch_way(checked), _SKIP_WAY))
-    with _disk_errors_are_said(options.output_dir), _stop_requests() as stop:
-        with Output(options.output_dir, options.split, _settings(options)) as output:
-            output.resume(pictures)
-            _write_shards(output, checked, options, stop)
-            skipped = problems + [bad for entry in output.entries for bad in entry.skipped]
-            manifest = output.publish(_manifest(options, pictures, output, len(skipped)))
+    write = _writer_of(options)
+    with _disk_errors_are_said(options.output_dir):
+        existing = _existing(options)
+        if existing is not None:
+            return Result(options.output_dir, existing, None)
+        found = find_pictures(options)
+        checked = check(found, options)
+        pictures, problems = checked.pictures, checked.problems
+        if not pictures:
+            raise UserError(
+                "no picture is left to convert: " + refusal(problems, _patch_way(checked))
+            )
+        if problems and not options.skip_bad:
+            raise UserError(refusal(problems, _patch_way(checked), SKIP_WAY))
+        groups = [pictures[slice(*span)] for span in shard_spans(checked.sizes, options)]
+        with stop_requests() as stop, Output(
+            options.output_dir, options.split, _settings(options)
+        ) as output:
+            output.resume(groups)
+            write(output, groups, options, stop)
+            bad = _settle(output, options)
+            skipped = problems + bad
+            counts = len(pictures) - len(bad), len(skipped)
+            manifest = output.publish(_manifest(options, output, *counts))
     seconds = time.monotonic() - begin
     passed_over = str(found.passed_over)
     return Result(options.output_dir, manifest, seconds, tuple(skipped), passed_over)
@@ -123,17 +119,17 @@ def convert(options: ConversionOptions) -> Result:
 def _existing(options: ConversionOptions) -> Optional[Manifest]:
     """The manifest of finished output that is the same as what is asked for; None to go on."""
     folder = options.output_dir
-    if options.overwrite or not os.path.isdir(folder):
+    if options.overwrite:
         return None
-    if not os.path.exists(os.path.join(folder, MANIFEST_NAME)):
-        journal = os.path.join(folder, output_module.JOURNAL)
-        if output_module.shards_in(folder) and not os.path.exists(journal):
+    storage = storage_of(folder)
+    if not storage.exists(MANIFEST_NAME):
+        if shards_in(folder) and not storage.exists(JOURNAL):
             raise UserError(
                 "%s holds TFRecords without a manifest; name another --output_dir, or give "
                 "--overwrite to replace them" % printable(folder)
             )
         return None
-    manifest = Manifest.load(folder)
+    manifest = load_manifest(folder)
     named = dataclasses.replace(manifest, name=manifest.name_in(folder))
     for name in _SETTINGS + (("name",) if options.name else ()):
         there, asked = getattr(named, name), getattr(options, name)
@@ -145,65 +141,32 @@ def _existing(options: ConversionOptions) -> Optional[Manifest]:
     return manifest
 
 
-def _write_shards(
-    output: Output, checked: Checked, options: ConversionOptions, stop: List[int]
-) -> None:
-    """Encodes the pictures that no whole shard covers, and writes them shard by shard."""
-    pictures, numbers = checked.pictures, shard_numbers(checked.sizes, options)
-    done = output.pictures_done
-    function = functools.partial(encode_picture, options=options)
-    encoded = ordered(function, pictures[done:], options.workers)
-    results = _until_told(stop, encoded, output, len(pictures))
-    skipped: List[Tuple[str, str]] = []
-    number = 0
-    with contextlib.closing(results), progress(
-        None, len(pictures), "Converting", "pictures", initial=done
-    ) as bar:
-        for end, result in enumerate(results, done):
-            picture = pictures[end]
-            if isinstance(result, Bad):
-                if not options.skip_bad:
-                    raise UserError(_refusal([(picture.name, result.problem)], _SKIP_WAY))
-                skipped.append((picture.name, result.problem))
-            else:
-                # Not before there is something for the next one, so that no shard is empty.
-                if output.open_shard().records and numbers[end] > number:
-                    output.close_shard(pictures, end, skipped)
-                    skipped = []
-                number = numbers[end]
-                output.write(result.frames, result.records, result.size)
-            bar.update()
-    if output.open_shard().records:
-        output.close_shard(pictures, len(pictures), skipped)
-    elif not output.entries:
-        raise UserError("no picture is left to convert: " + _refusal(skipped))
+def _writer_of(options: ConversionOptions) -> Callable:
+    """What writes the shards that are missing, made ready."""
+    if options.runner is None:
+        return here.write
+    from data_tools import on_beam  # which takes two seconds to import
+
+    on_beam.prepare(options)
+    return on_beam.write
 
 
-def _until_told(stop: List[int], results: Generator, output: Output, total: int) -> Generator:
-    """The results; raises Stopped at the first one after `stop` has got an entry."""
-    with contextlib.closing(results):
-        try:
-            for result in results:
-                if stop:
-                    break
-                yield result
-            else:
-                return
-        except WorkerDied:
-            # A signal to the whole group, as cluster managers send it, ends the workers too.
-            if not stop:
-                raise
-    raise Stopped(
-        stop[0],
-        "stopped: %d of %d pictures are converted; the same command again continues"
-        % (output.pictures_done, total),
-    )
+def _settle(output: Output, options: ConversionOptions) -> List[Tuple[str, str]]:
+    """The bad pictures that are left out of the whole shards.
+
+    Raises:
+      UserError: there are some that are not to be left out, or nothing else.
+    """
+    entries = [entry for _, entry in sorted(output.entries.items())]
+    skipped = [bad for entry in entries for bad in entry.skipped]
+    if not any(entry.records for entry in entries):
+        raise UserError("no picture is left to convert: " + refusal(skipped))
+    if skipped and not options.skip_bad:
+        raise UserError(refusal(skipped, SKIP_WAY))
+    return skipped
 
 
-def _manifest(
-    options: ConversionOptions, pictures: List[SourcePicture], output: Output, skipped: int
-) -> Manifest:
-    bad = sum(len(entry.skipped) for entry in output.entries)
+def _manifest(options: ConversionOptions, output: Output, pictures: int, skipped: int) -> Manifest:
     return Manifest(
         format_version=FORMAT_VERSION,
         dataset=options.dataset,
@@ -213,8 +176,8 @@ def _manifest(
         encoding=options.encoding,
         tile_size=options.tile_size,
         overlap=options.overlap,
-        pictures=len(pictures) - bad,
-        records=sum(entry.records for entry in output.entries),
+        pictures=pictures,
+        records=sum(entry.records for entry in output.entries.values()),
         skipped=skipped,
         shards=(),
         patch_size=options.patch_size,
@@ -226,13 +189,6 @@ def _manifest(
 def _settings(options: ConversionOptions) -> dict:
     settings = {name: getattr(options, name) for name in _SETTINGS + ("shard_bytes",)}
     return dict(settings, scales=list(options.scales), format_version=FORMAT_VERSION)
-
-
-def _refusal(problems: List[Tuple[str, str]], *ways: str) -> str:
-    """The first problem, how many there are, and the ways round them that lead somewhere."""
-    more = len(problems) - 1
-    others = " (and %d more)" % more if more else ""
-    return "; ".join([problems[0][1] + others] + [way for way in ways if way])
 
 
 def _patch_way(checked: Checked) -> str:
@@ -260,29 +216,6 @@ def _disk_errors_are_said(folder: str) -> Iterator[None]:
             ) from None
         place = printable(str(error.filename or folder))
         raise UserError("the conversion failed: %s: %s" % (place, error.strerror)) from None
-
-
-@contextlib.contextmanager
-def _stop_requests() -> Iterator[List[int]]:
-    """A list that gets the number of the first SIGINT or SIGTERM; a second one ends at once."""
-    received: List[int] = []
-    numbers = (signal.SIGINT, signal.SIGTERM)
-
-    def handle(number, frame):
-        received.append(number)
-        for each in numbers:
-            signal.signal(each, signal.SIG_DFL)
-
-    try:
-        before = [signal.signal(number, handle) for number in numbers]
-    except ValueError:  # not in the main thread, where signals do not arrive
-        yield received
-        return
-    try:
-        yield received
-    finally:
-        for number, handler in zip(numbers, before):
-            signal.signal(number, handler)
 
 
 def size_in_words(count: int) -> str:

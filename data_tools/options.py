@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 from typing import Optional, Tuple
 
 from bsrn_estimator import cores, scales
@@ -10,7 +11,9 @@ from bsrn_estimator.data.tiles import common_multiple, default_tile_size, least_
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.pictures.decoding import MAX_PIXELS
 from data_tools import degradations
+from data_tools.places import is_remote
 
+RUNNERS = ("DirectRunner", "FlinkRunner", "SparkRunner", "DataflowRunner")
 DATASETS = ("div2k", "bsd100", "benchmark", "folder", "tfds")
 
 _DEFAULT_SPLIT = {"div2k": "train", "tfds": "train", "folder": "train"}
@@ -39,6 +42,8 @@ class ConversionOptions:
       follow_links: follow symbolic links out of the input folder.
       tfds_data_dir: where tensorflow-datasets keeps its data; None is its own default.
       name: what the set is called in tables and curves; by default as `output_dir`.
+      runner: which runner of Apache Beam does the work; None for processes of this machine.
+      beam_options: options of Beam and of the runner, each as "--name=value".
     """
 
     dataset: str
@@ -59,6 +64,8 @@ class ConversionOptions:
     follow_links: bool = False
     tfds_data_dir: Optional[str] = None
     name: Optional[str] = None
+    runner: Optional[str] = None
+    beam_options: Tuple[str, ...] = ()
 
     @property
     def training(self) -> bool:
@@ -125,10 +132,43 @@ class ConversionOptions:
             "--input_dir is needed: the folder that holds the pictures of --dataset=%s"
             % self.dataset,
         )
+        yield from self._beam_rules()
         yield (
             self.name is None or (self.name.strip() and not set(self.name) & set("/,")),
             "--name=%s must be a plain name, without / and commas" % self.name,
         )
+
+    def _beam_rules(self):
+        yield (
+            self.runner in RUNNERS + (None,),
+            "--runner takes %s, not %s" % (" or ".join(RUNNERS), self.runner),
+        )
+        yield (
+            self.runner or not self.beam_options,
+            "--beam_options are for the conversion on Apache Beam; add --runner=DirectRunner, or "
+            "another one",
+        )
+        yield (
+            self.runner in (None, "DirectRunner") or not self.workers,
+            "--workers is for processes of this machine; say how many %s gets with --beam_options"
+            % self.runner,
+        )
+        for name in ("input_dir", "output_dir"):
+            path = getattr(self, name)
+            yield (
+                self.runner or not is_remote(path),
+                "--%s=%s is on another file system, which Apache Beam reads and writes; add "
+                "--runner=DirectRunner, or another one" % (name, path),
+            )
+            yield (
+                not is_remote(path) or not set(path) & set("*?["),
+                "--%s=%s must be without *, ? and [, which Beam reads as a pattern" % (name, path),
+            )
+        for option in self.beam_options:
+            yield (
+                option.startswith("--") and not re.match("--runner(=|$)", option),
+                "--beam_options takes options as --name=value, without --runner, not %s" % option,
+            )
 
     def _check_tile_size(self, tile_size: int) -> None:
         multiple = common_multiple(self.scales)

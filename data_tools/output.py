@@ -1,87 +1,89 @@
-"""The output folder while it is being written: shards set aside, and a journal of the whole ones.
+"""The output folder while it is being written: shards set aside, and what is said of each.
 
-    train-00000.tfrecord.incomplete   a shard; its number of shards is not known before the end
-    journal.incomplete                one line of JSON for the settings, then one for each shard
-                                      that is whole, then one when the final names are given
+    journal.incomplete                one line of JSON: the settings
+    train-00000.tfrecord.incomplete   a shard; how many there will be is not known before the end
+    train-00000.json.incomplete       its `Entry`, written when it is whole
 
-A killed conversion continues behind the last shard that the journal knows, if the shard's checksum
-and the files of its pictures are still the same. At the end the shards get their final names, then
-the manifest is written, then the journal goes.
+A killed conversion makes no shard again whose entry is there, if its checksum and the files of its
+pictures are still the same. At the end the shards get their final names, then the manifest is
+written, then the rest goes.
 """
 
+import contextlib
 import dataclasses
 import errno
 import fcntl
-import glob
 import hashlib
 import json
 import os
 import re
-from typing import Any, Dict, List, Optional, Sequence, Tuple
-
-import google_crc32c
+from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
 from bsrn_estimator import files
-from bsrn_estimator.data.manifest import Manifest, Shard
-from bsrn_estimator.data.tfrecord import ShardWriter, shard_name
+from bsrn_estimator.data.manifest import FILE_NAME, Manifest, Shard
+from bsrn_estimator.data.tfrecord import shard_name
 from bsrn_estimator.errors import UserError, printable
+from data_tools.places import is_remote, storage_of
 from data_tools.sources import SourcePicture
 
 JOURNAL = "journal.incomplete"
+_SHARDS = "*.tfrecord"
+_ENTRY = ".json"
 _FINAL_NAME = re.compile(r"-\d{5}-of-\d{5}\.tfrecord$")
+_ENTRY_NAME = re.compile(r"-(\d{5,})(?:-[0-9a-f]+)?%s$" % re.escape(files.aside(_ENTRY)))
 
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """One whole shard, as the journal describes it.
+    """One whole shard.
 
     Attributes:
-      records, bytes, crc32c, sizes: as in the manifest.
-      end: how many pictures of the input it and the shards before it cover.
-      inputs: digest of the pictures that it alone covers.
+      records, bytes, crc32c, sizes: as in the manifest; no records where all pictures are bad.
+      inputs: digest of the pictures that it covers.
       skipped: name of each bad picture among them, and what is wrong with it.
+      file: its name while it is aside.
     """
 
     records: int
     bytes: int
     crc32c: int
-    end: int
     inputs: str
     skipped: Tuple[Tuple[str, str], ...]
     sizes: Tuple[str, ...]
+    file: str
 
 
 class Output:
     """The shards of one conversion, from the first byte to the manifest.
 
-    Use it as a context manager: it holds the folder against a second conversion, and discards the
-    unfinished shard on the way out.
+    Use it as a context manager: it holds the folder against a second conversion, where its file
+    system has locks.
 
     Attributes:
-      entries: the whole shards.
+      folder: the folder.
+      storage: its files.
+      split: the first part of the shards' names.
+      entries: the whole shards, by their numbers.
     """
 
     def __init__(self, folder: str, split: str, settings: Dict[str, Any]) -> None:
         self.folder = folder
-        self.entries: List[Entry] = []
-        self._split = split
-        self._settings = settings
-        self._total: Optional[int] = None
-        self._writer: Optional[ShardWriter] = None
-        self._sizes: List[str] = []
+        self.storage = storage_of(folder)
+        self.split = split
+        self.entries: Dict[int, Entry] = {}
+        self._settings = json.dumps(settings) + "\n"
         try:
-            os.makedirs(folder, exist_ok=True)
-            self._journal = open(
-                os.path.join(folder, JOURNAL), "a+", encoding="utf-8", errors="replace"
-            )
+            self.storage.make()
+            self._lock = self.storage.open_lock(JOURNAL)
         except OSError as error:
             raise UserError(
                 "%s cannot be written: %s" % (printable(folder), error.strerror)
             ) from None
         try:
-            fcntl.flock(self._journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if self._lock:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            self._journal.close()
+            self._lock.close()
             if error.errno not in (errno.EAGAIN, errno.EACCES):
                 raise
             raise UserError(
@@ -89,51 +91,42 @@ class Output:
                 % printable(folder)
             ) from None
 
-    @property
-    def pictures_done(self) -> int:
-        """How many pictures of the input the whole shards cover."""
-        return self.entries[-1].end if self.entries else 0
+    def resume(self, groups: Sequence[Sequence[SourcePicture]]) -> None:
+        """Takes over the whole shards of an earlier run as far as nothing has changed.
 
-    def resume(self, pictures: Sequence[SourcePicture]) -> None:
-        """Takes over the whole shards of an earlier run as far as nothing has changed."""
-        self._journal.seek(0)
-        lines = _parsed(self._journal)
-        if lines and lines[0] == self._settings:
-            self._total = next((line["total"] for line in lines if "total" in line), None)
-            for line in lines[1:]:
-                if not self._take_over(line, pictures):
-                    break
-        self._journal.seek(0)
-        self._journal.truncate()
-        self._write_line(self._settings)
-        for entry in self.entries:
-            self._write_line(dataclasses.asdict(entry))
-        kept = {files.aside(self._aside(number)) for number in range(len(self.entries))}
-        for path in glob.glob(os.path.join(glob.escape(self.folder), "*.tfrecord.incomplete")):
-            if path not in kept:
-                os.remove(path)
+        Args:
+          groups: the pictures of each shard.
+        """
+        if self._journal() == self._settings:
+            self.collect(groups)
+        else:
+            self._write_journal()
+        self._remove_others()
 
-    def open_shard(self) -> ShardWriter:
-        """The shard that is being written; a new one where there is none."""
-        if self._writer is None:
-            self._writer = ShardWriter(self._aside(len(self.entries)))
-            self._sizes = []
-        return self._writer
+    def collect(self, groups: Sequence[Sequence[SourcePicture]]) -> None:
+        """Fills `entries` from what is in the folder."""
+        found = self._entries_in_folder()
+        # The final names are only given when no shard is missing.
+        total = sum(bool(entry.records) for entry in found.values())
+        position = 0
+        self.entries = {}
+        for number, group in enumerate(groups):
+            entry = found.get(number)
+            if entry is None:
+                continue
+            names = [entry.file, shard_name(self.split, position, total)]
+            position += bool(entry.records)
+            if _same(entry.inputs, group) and self._is_whole(entry, names):
+                self.entries[number] = entry
 
-    def write(self, frames: bytes, records: int, size: str) -> None:
-        """Appends the framed records of a picture of "WIDTHxHEIGHT" to the open shard."""
-        self.open_shard().write_framed(frames, records)
-        self._sizes.append(size)
+    def add(self, number: int, entry: Entry) -> None:
+        """Writes down that a shard is whole."""
+        self.storage.write(entry_name(entry.file), json.dumps(dataclasses.asdict(entry)).encode())
+        self.entries[number] = entry
 
-    def close_shard(self, pictures: Sequence[SourcePicture], end: int, skipped) -> None:
-        """Completes the shard, which covers all pictures up to `end` that no other one covers."""
-        shard = self._writer.finish(rename=False)
-        self._writer = None
-        inputs = _digest(pictures[self.pictures_done : end])
-        counts = shard.records, shard.bytes, shard.crc32c
-        entry = Entry(*counts, end, inputs, tuple(skipped), tuple(self._sizes))
-        self._write_line(dataclasses.asdict(entry))
-        self.entries.append(entry)
+    def covers(self, groups: Sequence[Sequence[SourcePicture]]) -> int:
+        """How many pictures the whole shards cover."""
+        return sum(len(groups[number]) for number in self.entries)
 
     def publish(self, manifest: Manifest) -> Manifest:
         """Gives the shards their names, removes what was there before, writes the manifest.
@@ -141,95 +134,134 @@ class Output:
         Args:
           manifest: everything but the shards.
         """
-        total = len(self.entries)
-        self._write_line({"total": total})
-        manifest_path = os.path.join(self.folder, "manifest.json")
-        if os.path.exists(manifest_path):
-            os.remove(manifest_path)
+        held = [entry for _, entry in sorted(self.entries.items()) if entry.records]
+        self.storage.remove(FILE_NAME)
         shards = []
-        for number, entry in enumerate(self.entries):
-            name = shard_name(self._split, number, total)
-            aside = files.aside(self._aside(number))
-            if os.path.exists(aside):
-                os.replace(aside, os.path.join(self.folder, name))
+        for number, entry in enumerate(held):
+            name = shard_name(self.split, number, len(held))
+            if self.storage.exists(entry.file):
+                self.storage.rename(entry.file, name)
             shards.append(Shard(name, entry.records, entry.bytes, entry.crc32c, entry.sizes))
-        for name in set(shards_in(self.folder)) - {shard.name for shard in shards}:
-            os.remove(os.path.join(self.folder, name))
+        for name in shards_in(self.folder) - {shard.name for shard in shards}:
+            self.storage.remove(name)
         manifest = dataclasses.replace(manifest, shards=tuple(shards))
-        manifest.save(self.folder)
-        os.remove(os.path.join(self.folder, JOURNAL))
+        self.storage.write(FILE_NAME, files.json_bytes(manifest.to_dict()))
+        for name in self._entry_names():
+            self.storage.remove(name)
+        self.storage.remove(JOURNAL)
         return manifest
 
     def __enter__(self) -> "Output":
         return self
 
     def __exit__(self, *unused) -> None:
-        if self._writer is not None:
-            self._writer.discard()
-        try:
-            self._journal.close()
-        except OSError:  # a full disk refuses the rest of the buffer
-            pass
+        if self._lock:
+            with contextlib.suppress(OSError):  # a full disk refuses the rest of the buffer
+                self._lock.close()
 
-    def _take_over(self, line: Dict[str, Any], pictures: Sequence[SourcePicture]) -> bool:
+    def _journal(self) -> Optional[str]:
         try:
-            skipped = tuple((str(name), str(problem)) for name, problem in line["skipped"])
-            sizes = tuple(map(str, line["sizes"]))
-            entry = Entry(**dict(line, skipped=skipped, sizes=sizes))
-            same = entry.inputs == _digest(pictures[self.pictures_done : entry.end])
-        except (KeyError, TypeError, ValueError, OSError):
-            return False
-        paths = [files.aside(self._aside(len(self.entries)))]
-        if self._total:
-            name = shard_name(self._split, len(self.entries), self._total)
-            paths.append(os.path.join(self.folder, name))
-        path = next((path for path in paths if os.path.exists(path)), None)
-        whole = path is not None and file_crc(path) == (entry.bytes, entry.crc32c)
-        if same and whole and self.pictures_done < entry.end <= len(pictures):
-            self.entries.append(entry)
+            return self.storage.read(JOURNAL).decode("utf-8", "replace")
+        except FileNotFoundError:
+            return None
+
+    def _write_journal(self) -> None:
+        """In place where it is locked, for another file would not be."""
+        if not self._lock:
+            self.storage.write(JOURNAL, self._settings.encode())
+            return
+        self._lock.seek(0)
+        self._lock.truncate()
+        self._lock.write(self._settings)
+        self._lock.flush()
+
+    def _entry_names(self) -> List[str]:
+        """The names of all entries, sorted, and of what only looks like one."""
+        return sorted(self.storage.sizes(files.aside("*" + _ENTRY)))
+
+    def _entries_in_folder(self) -> Dict[int, Entry]:
+        """The entries that can be read; of several of a shard, which are alike, one."""
+        found: Dict[int, Entry] = {}
+        for name in self._entry_names():
+            match = _ENTRY_NAME.search(name)
+            entry = match and _parsed(self.storage.read(name))
+            if entry and entry.file == name.replace(files.aside(_ENTRY), files.aside(".tfrecord")):
+                found.setdefault(int(match.group(1)), entry)
+        return found
+
+    def _is_whole(self, entry: Entry, names: List[str]) -> bool:
+        if not entry.records:
             return True
-        return False
+        return any(self.storage.is_whole(name, entry.bytes, entry.crc32c) for name in names)
 
-    def _aside(self, number: int) -> str:
-        return os.path.join(self.folder, "%s-%05d.tfrecord" % (self._split, number))
-
-    def _write_line(self, values: Dict[str, Any]) -> None:
-        self._journal.write(json.dumps(values) + "\n")
-        self._journal.flush()
-        os.fsync(self._journal.fileno())
-
-
-def shards_in(folder: str) -> List[str]:
-    """Names of the files in `folder` that are named as finished shards are."""
-    if not os.path.isdir(folder):
-        return []
-    return [name for name in os.listdir(folder) if _FINAL_NAME.search(name)]
+    def _remove_others(self) -> None:
+        """Removes what is aside, but for the shards that are taken over."""
+        kept = {entry.file for entry in self.entries.values()}
+        kept |= {entry_name(name) for name in kept}
+        for pattern in (_SHARDS, "*" + _ENTRY):
+            for name in set(self.storage.sizes(files.aside(pattern))) - kept:
+                self.storage.remove(name)
 
 
-def file_crc(path: str) -> Tuple[int, int]:
-    """Size and CRC-32C of a file."""
-    size = crc = 0
-    with open(path, "rb") as file:
-        for block in iter(lambda: file.read(1 << 20), b""):
-            size += len(block)
-            crc = google_crc32c.extend(crc, block)
-    return size, crc
+def aside_name(split: str, number: int, attempt: str = "") -> str:
+    """What a shard is called until all are there.
+
+    Args:
+      split: the first part of its name.
+      number: from 0.
+      attempt: hexadecimal, where several processes may write the shard at a time.
+    """
+    return "%s-%05d%s.tfrecord" % (split, number, attempt and "-" + attempt)
 
 
-def _parsed(lines) -> List[Dict[str, Any]]:
-    """The lines of a journal up to the first one that a kill has cut short."""
-    parsed = []
-    for line in lines:
-        try:
-            values = json.loads(line)
-        except (ValueError, RecursionError):
-            break
-        if not isinstance(values, dict):
-            break
-        parsed.append(values)
-    return parsed
+def entry_name(file: str) -> str:
+    """What the entry of a shard is called that is called `file` while it is aside."""
+    return file.replace(".tfrecord", _ENTRY)
 
 
-def _digest(pictures: Sequence[SourcePicture]) -> str:
+def digest(pictures: Sequence[SourcePicture]) -> str:
+    """Changes when a name or a file of the pictures does."""
     text = json.dumps([picture.identity() for picture in pictures])
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def shards_in(folder: str) -> Set[str]:
+    """Names of the files in `folder` that are named as finished shards are."""
+    return set(filter(_FINAL_NAME.search, storage_of(folder).sizes(_SHARDS)))
+
+
+def load_manifest(folder: str) -> Manifest:
+    """As `Manifest.load`, of a folder on any file system."""
+    if not is_remote(folder):
+        return Manifest.load(folder)
+    path, storage = os.path.join(folder, FILE_NAME), storage_of(folder)
+    try:
+        manifest = Manifest.from_dict(json.loads(storage.read(FILE_NAME).decode("utf-8")), path)
+        manifest.check_sizes(folder, storage.sizes(_SHARDS).__getitem__)
+    except FileNotFoundError:
+        message = "%s has no %s; name a folder that data_tools/to_tfrecord.py wrote"
+        raise UserError(message % (printable(folder), FILE_NAME)) from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError("%s cannot be read: %s" % (printable(path), error)) from None
+    return manifest
+
+
+def _same(inputs: str, pictures: Sequence[SourcePicture]) -> bool:
+    try:
+        return inputs == digest(pictures)
+    except OSError:
+        return False
+
+
+def _parsed(content: bytes) -> Optional[Entry]:
+    """The entry in a file that anybody may have written; None where it is none."""
+    try:
+        values = json.loads(content.decode("utf-8"))
+        skipped = tuple((str(name), str(problem)) for name, problem in values["skipped"])
+        entry = Entry(**dict(values, skipped=skipped, sizes=tuple(map(str, values["sizes"]))))
+        numbers = entry.records, entry.bytes, entry.crc32c
+        texts = entry.inputs, entry.file
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return None
+    whole = all(type(number) is int and number >= 0 for number in numbers)
+    return entry if whole and all(type(text) is str for text in texts) else None

@@ -30,6 +30,16 @@ def shard_numbers(sizes: Sequence[Tuple[int, int]], options: ConversionOptions) 
     return numbers
 
 
+def shard_spans(
+    sizes: Sequence[Tuple[int, int]], options: ConversionOptions
+) -> List[Tuple[int, int]]:
+    """The first picture of each shard, and the one behind its last; see `shard_numbers`."""
+    numbers = shard_numbers(sizes, options)
+    changes = zip([-1] + numbers, numbers)
+    begins = [place for place, (before, number) in enumerate(changes) if before != number]
+    return list(zip(begins, begins[1:] + [len(numbers)]))
+
+
 def expected_bytes(size: Tuple[int, int], options: ConversionOptions) -> int:
     """About how many bytes the records of a picture take, from its height and width."""
     pixels = size[0] * size[1]

@@ -10,8 +10,9 @@ stopped by SIGINT or SIGTERM.
 """
 
 import os
+import shlex
 import sys
-from typing import List, Optional
+from typing import List, Optional, Tuple
 
 from absl import flags
 
@@ -22,7 +23,8 @@ if __package__ in (None, ""):
 from bsrn_estimator import scales  # noqa: E402
 from bsrn_estimator.errors import UserError  # noqa: E402
 from bsrn_estimator.pictures.decoding import MAX_PIXELS  # noqa: E402
-from data_tools.options import DATASETS, ConversionOptions  # noqa: E402
+from data_tools.options import DATASETS, RUNNERS, ConversionOptions  # noqa: E402
+from data_tools.places import is_remote  # noqa: E402
 
 _STRING, _NUMBER, _SWITCH = flags.DEFINE_string, flags.DEFINE_integer, flags.DEFINE_boolean
 _REPEATED = flags.DEFINE_multi_string
@@ -89,6 +91,18 @@ _FLAGS = (
     (_SWITCH, "overwrite", False, "Convert again where finished output is."),
     (_SWITCH, "follow_links", False, "Follow symbolic links out of the input folder."),
     (_STRING, "tfds_data_dir", None, "Data folder of tensorflow-datasets."),
+    (
+        _STRING,
+        "runner",
+        None,
+        "Convert on Apache Beam, with %s." % ", ".join(RUNNERS),
+    ),
+    (
+        _REPEATED,
+        "beam_options",
+        [],
+        "Options of Beam and its runner, as '--project=mine --region=europe-west4'.",
+    ),
     (_SWITCH, "verify", False, "Re-read --output_dir against its manifest, and no more."),
     (_SWITCH, "help", False, "Show this text."),
 )
@@ -113,11 +127,22 @@ def options_of(values: flags.FlagValues) -> ConversionOptions:
     others = {
         name: values[name].value
         for name in ConversionOptions.__dataclass_fields__
-        if name not in ("scales", "degrade")
+        if name not in ("scales", "degrade", "beam_options")
     }
-    listed = ",".join(values.degrade)
-    scales_given = scales.parsed(values.scales)
-    return ConversionOptions(scales=scales_given, degrade=listed, **others).complete()
+    return ConversionOptions(
+        scales=scales.parsed(values.scales),
+        degrade=",".join(values.degrade),
+        beam_options=_words(values.beam_options),
+        **others,
+    ).complete()
+
+
+def _words(texts: List[str]) -> Tuple[str, ...]:
+    """The options in the values of --beam_options."""
+    try:
+        return tuple(word for text in texts for word in shlex.split(text))
+    except ValueError as error:
+        raise UserError("--beam_options cannot be read: %s" % error) from None
 
 
 def main(argv: Optional[List[str]] = None) -> int:
@@ -148,7 +173,8 @@ def run() -> None:
 
 
 def _convert(options: ConversionOptions) -> int:
-    from data_tools.convert import Stopped, convert
+    from data_tools.convert import convert
+    from data_tools.stopping import Stopped
 
     try:
         result = convert(options)
@@ -169,6 +195,10 @@ def _verify(values: flags.FlagValues) -> int:
 
     if not values.output_dir:
         raise UserError("--verify needs --output_dir, the folder to re-read")
+    if is_remote(values.output_dir):
+        from data_tools import beam_storage
+
+        beam_storage.use_options(_words(values.beam_options))
     manifest = verify(values.output_dir)
     print(
         "%s is whole: %d records in %d shards, %s"

@@ -10,8 +10,10 @@ from bsrn_estimator.data.tfrecord import CorruptRecord, index_shard, read_record
 from bsrn_estimator.data.tiles import tiles_of
 from bsrn_estimator.errors import UserError, printable
 from bsrn_estimator.pictures.decoding import picture_size
-from bsrn_estimator.progress import progress
-from data_tools.output import file_crc, shards_in
+from bsrn_estimator.progress import Progress, progress
+from data_tools.output import load_manifest, shards_in
+from data_tools.places import storage_of
+from data_tools.storage import file_crc
 
 
 def verify(folder: str) -> Manifest:
@@ -24,38 +26,56 @@ def verify(folder: str) -> Manifest:
       UserError: something is missing, too much, or not what was written; names the file and the
         record.
     """
-    manifest = Manifest.load(folder)
-    extra = sorted(set(shards_in(folder)) - {shard.name for shard in manifest.shards})
+    manifest = load_manifest(folder)
+    extra = sorted(shards_in(folder) - {shard.name for shard in manifest.shards})
     if extra:
         raise UserError(
             "%s is not in the manifest beside it; remove it" % os.path.join(folder, extra[0])
         )
     keys: Set[bytes] = set()
     names: Set[bytes] = set()
+    storage = storage_of(folder)
     with progress(None, manifest.records, "Verifying", "records") as bar:
         for shard in manifest.shards:
-            path = os.path.join(folder, shard.name)
-            offsets, lengths = index_shard(path)
-            if len(offsets) != shard.records:
-                raise CorruptRecord(
-                    path,
-                    None,
-                    "it holds %d records where the manifest says %d"
-                    % (len(offsets), shard.records),
-                )
-            areas = _areas(manifest, shard)
-            for number, place in enumerate(zip(offsets, lengths)):
-                data = read_record(path, *place, number)
-                _verify_record(path, number, data, manifest, next(areas, None), keys, names)
-                bar.update()
-            if file_crc(path)[1] != shard.crc32c:
-                raise CorruptRecord(path, None, "its checksum is not that of the manifest")
+            with storage.local(shard.name) as path:
+                try:
+                    _verify_shard(path, shard, manifest, keys, names, bar)
+                except CorruptRecord as error:
+                    if path == storage.path(shard.name):
+                        raise
+                    # Of a copy, which nobody has seen.
+                    message = str(error).replace(path, storage.path(shard.name))
+                    raise UserError(message) from None
     if len(names) != manifest.pictures:
         raise UserError(
             "%s holds %d pictures where its manifest says %d; convert it again with --overwrite"
             % (printable(folder), len(names), manifest.pictures)
         )
     return manifest
+
+
+def _verify_shard(
+    path: str,
+    shard: Shard,
+    manifest: Manifest,
+    keys: Set[bytes],
+    names: Set[bytes],
+    bar: Progress,
+) -> None:
+    offsets, lengths = index_shard(path)
+    if len(offsets) != shard.records:
+        raise CorruptRecord(
+            path,
+            None,
+            "it holds %d records where the manifest says %d" % (len(offsets), shard.records),
+        )
+    areas = _areas(manifest, shard)
+    for number, place in enumerate(zip(offsets, lengths)):
+        data = read_record(path, *place, number)
+        _verify_record(path, number, data, manifest, next(areas, None), keys, names)
+        bar.update()
+    if file_crc(path)[1] != shard.crc32c:
+        raise CorruptRecord(path, None, "its checksum is not that of the manifest")
 
 
 def _areas(manifest: Manifest, shard: Shard) -> Iterator[Tuple[int, ...]]:

@@ -94,7 +94,7 @@ def _started(function: Callable, workers: int) -> Iterator[List[connection.Conne
     context = multiprocessing.get_context("spawn")
     processes, pipes = [], []
     try:
-        with _one_thread_each(), _out_of_reach(context):
+        with one_thread_each(), _out_of_reach(context):
             for _ in range(workers):
                 ours, theirs = context.Pipe()
                 pipes.append(ours)
@@ -143,8 +143,8 @@ def _out_of_reach(context) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Has the processes started meanwhile compute with one thread each."""
+def one_thread_each() -> Iterator[None]:
+    """Has processes that are started meanwhile compute with one thread each."""
     before = {name: os.environ.get(name) for name in _THREAD_COUNTS}
     os.environ.update({name: "1" for name in _THREAD_COUNTS})
     try:

@@ -81,5 +81,5 @@ def shared_dir() -> pathlib.Path:
 
 
 def pytest_addoption(parser) -> None:
-    """`--kills`: how often tests/reliability/test_kill.py kills each command."""
+    """`--kills`: how often test_kill.py, and test_watch.py of the cluster, kill each command."""
     parser.addoption("--kills", type=int, default=2, help="kills of each command under test")

@@ -108,7 +108,7 @@ def test_the_lock_fulfils_what_the_wheel_asks_for(folder, bin_folder):
         assert version and requirement.specifier.contains(version), (str(requirement), version)
         checked += 1
     assert checked > 12
-    for extra in ("tfds", "export", "gpu"):
+    for extra in ("tfds", "export", "beam", "gpu"):
         assert any(
             requirement.marker and requirement.marker.evaluate({"extra": extra})
             for requirement in requirements

@@ -7,7 +7,7 @@ how often follows from it (`shares`). Version 1 does not, and its records are re
 import dataclasses
 import os
 import re
-from typing import Any, Dict, Iterable, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 from bsrn_estimator import files
 from bsrn_estimator.data import tiles
@@ -152,11 +152,24 @@ class Manifest:
             shard is missing or not of the size it should have.
         """
         manifest = cls.load_alone(data_dir)
-        for shard in manifest.shards:
+        manifest.check_sizes(data_dir, lambda name: os.path.getsize(os.path.join(data_dir, name)))
+        return manifest
+
+    def check_sizes(self, data_dir: str, size_of: Callable[[str], int]) -> None:
+        """Checks that every shard is there, with as many bytes as it should have.
+
+        Args:
+          data_dir: the folder, for the message.
+          size_of: the bytes of a file of the folder; an OSError or KeyError where there is none.
+
+        Raises:
+          UserError: a shard is missing, or of another size.
+        """
+        for shard in self.shards:
             path = os.path.join(data_dir, shard.name)
             try:
-                size = os.path.getsize(path)
-            except OSError:
+                size = size_of(shard.name)
+            except (OSError, KeyError):
                 raise UserError(
                     "%s is missing; copy the data again, or convert it again with --overwrite"
                     % path
@@ -166,7 +179,6 @@ class Manifest:
                     "%s has %d bytes where its manifest says %d; copy the data again, or convert "
                     "it again with --overwrite" % (path, size, shard.bytes)
                 )
-        return manifest
 
     @classmethod
     def load_alone(cls, data_dir: str) -> "Manifest":

@@ -8,7 +8,7 @@ passed over is counted by its reason. A file that is named itself is taken whate
 import glob
 import os
 import re
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from bsrn_estimator.errors import UserError, install_command, printable
 from bsrn_estimator.pictures import decoding, results
@@ -160,6 +160,24 @@ def walk(
         seen.add(real)
         folders[:] = entered
     listing.paths.sort()
+    return listing
+
+
+def listed(paths: Iterable[str]) -> Listing:
+    """As `walk`, of a listing of files that are not looked into.
+
+    Args:
+      paths: of all files of a folder, relative to it, with / between their parts.
+    """
+    listing = Listing([], [], [], PassedOver())
+    for path in sorted(paths):
+        *folders, name = path.split("/")
+        hidden = any(map(_is_hidden, folders))
+        reason = (_HIDDEN,) if hidden else _reason(path, name, take_results=True)
+        if reason:
+            listing.passed_over.add(*reason)
+        else:
+            listing.paths.append(path)
     return listing
 
 

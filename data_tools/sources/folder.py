@@ -6,14 +6,14 @@ from bsrn_estimator.errors import UserError, printable
 from bsrn_estimator.pictures import pairs
 from bsrn_estimator.pictures.decoding import KINDS
 from data_tools.options import ConversionOptions
-from data_tools.sources import search
 from data_tools.sources.picture import (
     Found,
     SourcePicture,
-    StoredFile,
     record_name,
     with_unique_names,
 )
+from data_tools.sources.search import link_problem
+from data_tools.sources.searching import search_of
 
 
 def find_folder(options: ConversionOptions) -> Found:
@@ -23,6 +23,7 @@ def find_folder(options: ConversionOptions) -> Found:
       UserError: there is no such folder, or no picture in it.
     """
     folder = options.input_dir
+    search = search_of(folder)
     listing = search.pictures_in(folder, options.follow_links)
     if not listing.paths and not listing.outside:
         reasons = str(listing.passed_over)
@@ -33,10 +34,10 @@ def find_folder(options: ConversionOptions) -> Found:
     candidates = [
         (
             printable(os.path.join(folder, path)),
-            SourcePicture(record_name(pairs.stem(path)), StoredFile(os.path.join(folder, path))),
+            SourcePicture(record_name(pairs.stem(path)), search.stored(os.path.join(folder, path))),
         )
         for path in listing.paths
     ]
     found = with_unique_names(candidates)
-    outside = [(os.path.basename(path), search.link_problem(path)) for path in listing.outside]
+    outside = [(os.path.basename(path), link_problem(path)) for path in listing.outside]
     return found._replace(problems=outside + found.problems, passed_over=listing.passed_over)

@@ -15,14 +15,14 @@ from bsrn_estimator.errors import UserError, printable
 from bsrn_estimator.pictures import pairs
 from bsrn_estimator.pictures.files import LINKED, PassedOver
 from data_tools.options import ConversionOptions
-from data_tools.sources import search
 from data_tools.sources.picture import (
     Found,
     SourcePicture,
-    StoredFile,
     record_name,
     with_unique_names,
 )
+from data_tools.sources.search import Search, link_problem
+from data_tools.sources.searching import search_of
 
 
 class Layout(NamedTuple):
@@ -38,10 +38,10 @@ class Layout(NamedTuple):
     lr: str
     lr_x8: str = ""
 
-    def lr_folder(self, root: str, scale: int) -> str:
+    def lr_folder(self, root: str, scale: int, search: Search) -> str:
         """The folder of the LR pictures of `scale`."""
         folder, apart = os.path.join(root, self.lr % scale), os.path.join(root, self.lr_x8)
-        if scale == 8 and self.lr_x8 and not os.path.isdir(folder) and os.path.isdir(apart):
+        if scale == 8 and self.lr_x8 and not search.is_folder(folder) and search.is_folder(apart):
             return apart
         return folder
 
@@ -56,10 +56,11 @@ def find_paired(options: ConversionOptions) -> Found:
     Raises:
       UserError: a folder of the layout is missing, or there is no HR picture.
     """
-    root, layout = _layout(options)
+    search = search_of(options.input_dir)
+    root, layout = _layout(options, search)
     hr_folder = os.path.join(root, layout.hr)
     passed_over = PassedOver()
-    hr, bad = _pictures_of(hr_folder, root, options.follow_links, passed_over)
+    hr, bad = _pictures_of(search, hr_folder, root, options.follow_links, passed_over)
     if not hr and not bad:
         reasons = str(passed_over)
         raise UserError(
@@ -67,8 +68,8 @@ def find_paired(options: ConversionOptions) -> Found:
         )
     lr: Dict[int, Dict[str, str]] = {}
     for scale in options.scales:
-        folder = _lr_folder(root, layout, scale)
-        found, bad_lr = _pictures_of(folder, root, options.follow_links, passed_over)
+        folder = _lr_folder(search, root, layout, scale)
+        found, bad_lr = _pictures_of(search, folder, root, options.follow_links, passed_over)
         lr[scale], problems = _matched(hr_folder, folder, scale, hr, bad, found, bad_lr)
         for name, problem in problems.items():
             bad.setdefault(name, problem)
@@ -77,8 +78,8 @@ def find_paired(options: ConversionOptions) -> Found:
             printable(hr[name]),
             SourcePicture(
                 record_name(name),
-                StoredFile(hr[name]),
-                {scale: StoredFile(lr[scale][name]) for scale in options.scales},
+                search.stored(hr[name]),
+                {scale: search.stored(lr[scale][name]) for scale in options.scales},
             ),
         )
         for name in hr
@@ -89,12 +90,12 @@ def find_paired(options: ConversionOptions) -> Found:
 
 
 def _pictures_of(
-    folder: str, root: str, follow_links: bool, passed_over: PassedOver
+    search: Search, folder: str, root: str, follow_links: bool, passed_over: PassedOver
 ) -> Tuple[Dict[str, str], Dict[str, str]]:
     """As `pairs.by_stem`, of all that is in a folder; links must not lead out of `root`."""
     search.require_folder(folder)
     if not follow_links and search.leads_out(folder, root):
-        raise UserError(search.link_problem(folder))
+        raise UserError(link_problem(folder))
     listing = search.pictures_in(folder, follow_links)
     passed_over.update(listing.passed_over)
     inside, out = [], []
@@ -108,14 +109,14 @@ def _pictures_of(
     paths, bad = pairs.by_stem(sorted(listing.paths + inside), folder)
     for path in out:
         name = pairs.stem(os.path.relpath(path, folder))
-        bad[name] = search.link_problem(path)
+        bad[name] = link_problem(path)
         paths.pop(name, None)
     return paths, bad
 
 
-def _lr_folder(root: str, layout: Layout, scale: int) -> str:
-    folder = layout.lr_folder(root, scale)
-    if not os.path.isdir(folder):
+def _lr_folder(search: Search, root: str, layout: Layout, scale: int) -> str:
+    folder = layout.lr_folder(root, scale, search)
+    if not search.is_folder(folder):
         raise UserError(
             "%s is missing, the folder of the LR pictures of scale %d; get it, or leave the scale "
             "out of --scales" % (printable(folder), scale)
@@ -153,7 +154,7 @@ def _matched(
     return found, problems
 
 
-def _layout(options: ConversionOptions) -> Tuple[str, Layout]:
+def _layout(options: ConversionOptions, search: Search) -> Tuple[str, Layout]:
     """The folder that the layout begins in, and the layout that is there."""
     search.require_folder(options.input_dir)
     if options.dataset == "div2k":
@@ -168,7 +169,7 @@ def _layout(options: ConversionOptions) -> Tuple[str, Layout]:
     for root in (options.input_dir, os.path.join(options.input_dir, options.dataset.upper())):
         for layout in layouts:
             parts = (layout.hr, os.path.dirname(layout.lr))
-            if all(os.path.isdir(os.path.join(root, part)) for part in parts):
+            if all(search.is_folder(os.path.join(root, part)) for part in parts):
                 return root, layout
     raise UserError(
         "%s is not laid out as --dataset=%s needs it: %s"

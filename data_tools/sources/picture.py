@@ -16,29 +16,47 @@ from bsrn_estimator.pictures.files import PassedOver
 _LONGEST_NAME = 100
 
 
+class Stored:
+    """Where a picture is."""
+
+    @property
+    def label(self) -> str:
+        """What messages call it."""
+        raise NotImplementedError
+
+    def content(self) -> Union[str, bytes]:
+        """What `read_rgb` takes.
+
+        Raises:
+          UserError: it cannot be read.
+        """
+        raise NotImplementedError
+
+    def identity(self) -> Tuple:
+        """Changes when the picture does."""
+        raise NotImplementedError
+
+
 @dataclasses.dataclass(frozen=True)
-class StoredFile:
+class StoredFile(Stored):
     """A picture in a file of its own."""
 
     path: str
 
     @property
     def label(self) -> str:
-        """What messages call it."""
         return printable(self.path)
 
-    def content(self) -> Union[str, bytes]:
-        """What `read_rgb` takes."""
+    def content(self) -> str:
         return self.path
 
     def identity(self) -> Tuple:
-        """Changes when the picture does."""
         state = os.stat(self.path)
         return self.path, state.st_size, state.st_mtime_ns
 
 
 @dataclasses.dataclass(frozen=True)
-class StoredFeature:
+class StoredFeature(Stored):
     """A picture in a feature of a TFRecord."""
 
     path: str
@@ -63,9 +81,6 @@ class StoredFeature:
     def identity(self) -> Tuple:
         state = os.stat(self.path)
         return self.path, self.record, self.feature, state.st_size, state.st_mtime_ns
-
-
-Stored = Union[StoredFile, StoredFeature]
 
 
 @dataclasses.dataclass(frozen=True)

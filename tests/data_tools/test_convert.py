@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from bsrn_estimator.data.manifest import Manifest
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.pictures.imresize import shrink
-from data_tools import convert as module
-from data_tools import encoding
+from data_tools import encoding, here
 from data_tools import output as output_module
-from data_tools.convert import Stopped, convert, size_in_words
+from data_tools.convert import convert, size_in_words
 from data_tools.options import ConversionOptions
 from data_tools.output import Output
+from data_tools.stopping import Stopped
 from data_tools.verify import verify
 from tests.support import fabricate
 
@@ -298,7 +298,7 @@ def test_overwrite_replaces_the_old_data_at_the_end(pictures_dir, tmp_path, monk
     run("folder", pictures_dir, out)
     before = fabricate.contents(out)
     with monkeypatch.context() as patch:
-        patch.setattr(Output, "close_shard", failing(OSError(errno.ENOSPC, "No space left")))
+        patch.setattr(here, "write_shard", failing(OSError(errno.ENOSPC, "No space left")))
         with pytest.raises(UserError, match="No space left"):
             run("folder", pictures_dir, out, overwrite=True, encoding="raw", scales=(2,))
     left = fabricate.contents(out)
@@ -348,7 +348,7 @@ def interrupted(pictures_dir, tmp_path, monkeypatch):
             yield function(item)
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "ordered", stop_after)
+        patch.setattr(here, "ordered", stop_after)
         with pytest.raises(KeyboardInterrupt):
             run("folder", pictures_dir, tmp_path / "out")
     return tmp_path / "out"
@@ -356,9 +356,9 @@ def interrupted(pictures_dir, tmp_path, monkeypatch):
 
 def counted(monkeypatch):
     calls = []
-    encode = module.encode_picture
+    encode = here.encode_picture
     monkeypatch.setattr(
-        module, "encode_picture", lambda p, options: calls.append(p.name) or encode(p, options)
+        here, "encode_picture", lambda p, options: calls.append(p.name) or encode(p, options)
     )
     return calls
 
@@ -368,15 +368,26 @@ def test_a_killed_run_continues(pictures_dir, converted, interrupted, monkeypatc
     assert left[0] == "journal.incomplete" and all(n.endswith(".incomplete") for n in left)
     calls = counted(monkeypatch)
     run("folder", pictures_dir, interrupted)
-    assert 0 < len(calls) < 6
+    assert 0 < len(calls) < 6 and len(set(calls)) == len(calls)
     assert fabricate.contents(interrupted) == fabricate.contents(converted[1])
+
+
+def changed_entry(out, **changes):
+    """Writes other values into the entry of the first shard."""
+    path = out / "train-00000.json.incomplete"
+    path.write_text(json.dumps(dict(json.loads(path.read_text()), **changes)))
 
 
 @pytest.mark.parametrize(
     "damage, most_kept",
     [
-        (lambda out: (out / "train-00000.tfrecord.incomplete").write_bytes(b"x"), 0),
+        (lambda out: (out / "train-00000.tfrecord.incomplete").write_bytes(b"x"), 5),
         (lambda out: (out / "train-00001.tfrecord.incomplete").unlink(), 5),
+        (lambda out: (out / "train-00000.json.incomplete").write_bytes(b"\xff"), 5),
+        (lambda out: changed_entry(out, records="1"), 5),
+        (lambda out: changed_entry(out, file="../train-00000.tfrecord.incomplete"), 5),
+        (lambda out: changed_entry(out, skipped=[1]), 5),
+        (lambda out: changed_entry(out, another=1), 5),
         (lambda out: (out / "journal.incomplete").write_bytes(b"\xff{]"), 0),
         (lambda out: (out / "journal.incomplete").write_text("3\n[]\n"), 0),
         (
@@ -408,12 +419,13 @@ def test_other_flags_or_pictures_start_afresh(pictures_dir, interrupted, monkeyp
     del calls[:]
     os.utime(str(pictures_dir / "a00.png"), (1, 1))
     run("folder", pictures_dir, interrupted)
-    assert len(calls) == 6
+    # The shard of that picture, and what was not whole.
+    assert "a00" in calls and 1 < len(calls) < 6
 
 
 @pytest.mark.parametrize("moment", ["first rename", "manifest", "journal"])
 def test_killed_while_the_names_are_given(pictures_dir, converted, tmp_path, monkeypatch, moment):
-    replace, remove = os.replace, os.remove
+    replace, remove = os.replace, os.unlink
     out = tmp_path / "out"
 
     def break_replace(source, target):
@@ -425,13 +437,13 @@ def test_killed_while_the_names_are_given(pictures_dir, converted, tmp_path, mon
         replace(source, target)
 
     def break_remove(path):
-        if moment == "journal" and path.endswith("journal.incomplete"):
+        if moment == "journal" and str(path).endswith("journal.incomplete"):
             raise KeyboardInterrupt
         remove(path)
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", break_replace)
-        patch.setattr(os, "remove", break_remove)
+        patch.setattr(os, "unlink", break_remove)
         with pytest.raises(KeyboardInterrupt):
             run("folder", pictures_dir, out)
     calls = counted(monkeypatch)
@@ -474,7 +486,7 @@ def test_other_trouble_with_files_is_said(pictures_dir, tmp_path, monkeypatch):
         (OSError(errno.EIO, "Input/output error", "disk"), "failed: disk: Input/output error"),
         (OSError(errno.EACCES, "Permission denied"), "out: Permission denied"),
     ]:
-        monkeypatch.setattr(Output, "open_shard", failing(error))
+        monkeypatch.setattr(here, "write_shard", failing(error))
         with pytest.raises(UserError, match=message):
             run("folder", pictures_dir, tmp_path / "out")
 
@@ -487,7 +499,7 @@ def test_a_picture_that_does_not_fit_into_memory(tmp_path, monkeypatch):
 
 
 def test_told_to_stop(pictures_dir, converted, tmp_path, monkeypatch):
-    encode = module.encode_picture
+    encode = here.encode_picture
 
     def encode_and_interrupt(picture, options):
         if picture.name == "a03":
@@ -496,7 +508,7 @@ def test_told_to_stop(pictures_dir, converted, tmp_path, monkeypatch):
 
     before = signal.getsignal(signal.SIGTERM)
     with monkeypatch.context() as patch:
-        patch.setattr(module, "encode_picture", encode_and_interrupt)
+        patch.setattr(here, "encode_picture", encode_and_interrupt)
         with pytest.raises(Stopped, match="of 6 pictures are converted; the same") as caught:
             run("folder", pictures_dir, tmp_path / "out")
     assert caught.value.number == signal.SIGTERM
@@ -623,7 +635,7 @@ def test_any_bytes_in_the_journal(tmp_path_factory, data):
     (folder / output_module.JOURNAL).write_bytes(b'{"a": 1}\n' + data)
     with Output(str(folder), "train", {"a": 1}) as output:
         output.resume([])
-        assert output.entries == [] and output.pictures_done == 0
+        assert output.entries == {} and output.covers([]) == 0
 
 
 def test_size_in_words():

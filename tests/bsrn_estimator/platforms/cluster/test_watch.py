@@ -61,15 +61,17 @@ def test_a_worker_told_to_stop_breaks_off_the_chiefs_evaluation(
 def test_a_process_that_is_killed_ends_the_others_which_go_on_exactly(
     processes, flags, tmp_path, request
 ):
-    kills, steps = request.config.getoption("--kills"), 60
+    kills = request.config.getoption("--kills")
+    steps = 20 + 10 * kills
     flags = flags + ["--batch_size=2", "--threads=1", "--train_steps=%d" % steps]
     flags += ["--save_checkpoints_steps=4", "--ema_decay=0.5"]
     done = processes.run(2, *flags, "--model_dir=%s" % (tmp_path / "whole"))
     assert _statuses(done) == [0, 0], done
-    chance = random.Random(3)
+    # The first two are the worker and the chief.
+    chance = random.Random(0)
     folder = tmp_path / "broken"
-    made = 0
-    while made < kills:
+    victims = []
+    while len(victims) < kills:
         running = processes.start(2, *flags, "--model_dir=%s" % folder)
         victim = chance.randrange(2)
         if not running[0].wait_for("step ", count=1 + chance.randrange(6)):
@@ -80,13 +82,15 @@ def test_a_process_that_is_killed_ends_the_others_which_go_on_exactly(
         assert time.time() - asked < 60
         if done[1 - victim].status == 0:
             break  # the last step was made
-        made += 1
+        victims.append(victim)
         assert done[victim].status == 137 and done[1 - victim].status == 1, done
         last = done[1 - victim].errors.strip().splitlines()[-1:]
         assert len(last) == 1 and last[0].startswith("error: %s" % ["chief", "worker 0"][victim]), (
             done
         )
         assert "has ended" in last[0]
+    print("killed, by rank: %s" % victims)
+    assert len(victims) == kills and len(set(victims)) == min(kills, 2)
     done = processes.run(2, *flags, "--model_dir=%s" % folder)
     assert _statuses(done) == [0, 0], done
     assert_same_weights(tmp_path / "whole", folder)
