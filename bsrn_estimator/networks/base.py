@@ -28,6 +28,7 @@ class Network(Settings, abc.ABC):
       scope: what the names of its weights begin with.
       result: the name of the picture that is the network's result, among `result_names`.
       untold: the fields that no shape in a checkpoint tells, and that a user may have to give.
+      recipe: fields of the recipe whose defaults are others for this family.
 
     Raises:
       UserError: a value is out of range, or two contradict each other.
@@ -37,8 +38,12 @@ class Network(Settings, abc.ABC):
     scope: ClassVar[str] = "generator/"
     result: ClassVar[str] = ""
     untold: ClassVar[Tuple[str, ...]] = ()
+    recipe: ClassVar[Mapping[str, Any]] = {}
 
-    scales: Tuple[int, ...] = setting((2, 3, 4), "scales, of %s" % scales_module.NAMES)
+    # Without a default of the flag, since that is the family's.
+    scales: Tuple[int, ...] = setting(
+        (2, 3, 4), "scales, of %s" % scales_module.NAMES, shown="2,3,4"
+    )
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "scales", tuple(self.scales))
@@ -69,8 +74,8 @@ class Network(Settings, abc.ABC):
           labels: random "hr" [batch, scale * patch, scale * patch, 3]; joint "hr_x2" and so on.
           schedule: "random" or "joint".
           loss_scope: makes the context in which pictures are compared with the truth.
-          unit: what the platform's weights multiply all features with, for the range of float16;
-            pictures are divided by it, in the context of `loss_scope`.
+          unit: what the platform's weights multiply all features with, for the range of float16
+            (see `is_in_unit`); pictures are divided by it, in the context of `loss_scope`.
 
         Returns:
           (float32 scalar: the loss, {name of a part for TensorBoard: float32 scalar}).
@@ -150,6 +155,19 @@ class Network(Settings, abc.ABC):
         """Whether the weight of that name is used more than once on the way through the network."""
         del name
         return False
+
+    def is_in_unit(self, name: str) -> bool:
+        """Whether the weight of that name is multiplied by the unit of a platform, so that all
+        features are; a network with no such weight has its features in one unit alone."""
+        del name
+        return False
+
+    @classmethod
+    def learns(cls, name: str) -> bool:
+        """Whether an optimizer changes the weight of that name; the moving averages of a batch norm
+        follow the data."""
+        del name
+        return True
 
     def saved_name(self, name: str, shapes: Shapes) -> str:
         """The name in a checkpoint of those shapes of this network's variable `name`."""
