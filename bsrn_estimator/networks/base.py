@@ -7,13 +7,37 @@ and in checkpoints. No module outside of `networks/` knows what a family is made
 import abc
 import contextlib
 import dataclasses
-from typing import Any, Callable, ClassVar, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import (
+    Any,
+    Callable,
+    ClassVar,
+    Dict,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 from bsrn_estimator import scales as scales_module
 from bsrn_estimator.networks.choice import OutputChoice
 from bsrn_estimator.settings import TRAINING, Flag, Settings, setting
 
 Shapes = Mapping[str, Tuple[int, ...]]
+
+
+class KerasLayer(NamedTuple):
+    """A layer of a network as a file of Keras has it.
+
+    Attributes:
+      name: what Keras calls it.
+      weights: what Keras calls each of its weights, and what it is called here.
+    """
+
+    name: str
+    weights: Tuple[Tuple[str, str], ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,6 +197,20 @@ class Network(Settings, abc.ABC):
         """The name in a checkpoint of those shapes of this network's variable `name`."""
         del shapes
         return name
+
+    @classmethod
+    def of_keras(cls, kernels: Sequence[Tuple[int, ...]]) -> Optional["Network"]:
+        """The network of this family whose weights a file of Keras may hold.
+
+        Args:
+          kernels: the shapes of the kernels of all convolutions, in the order of the layers.
+        """
+        del kernels
+        return None
+
+    def keras_layers(self) -> Sequence[KerasLayer]:
+        """The layers in a file of Keras, in order; none where no such file is known."""
+        return ()
 
     @abc.abstractmethod
     def parameters(self) -> int:

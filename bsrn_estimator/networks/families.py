@@ -1,6 +1,6 @@
 """The families of networks that there are, and which one is meant."""
 
-from typing import Any, Dict, Optional, Tuple, Type
+from typing import Any, Dict, Optional, Sequence, Tuple, Type
 
 from bsrn_estimator.networks.base import Network, Shapes
 from bsrn_estimator.networks.bsrn import Bsrn
@@ -33,6 +33,12 @@ def other_defaults(field: str) -> Dict[str, Any]:
         if field in differing:
             found[family.family] = differing[field]
     return found
+
+
+def of_keras(kernels: Sequence[Tuple[int, ...]]) -> Optional[Network]:
+    """The network whose weights a file of Keras with these kernels may hold, or None."""
+    found = (family.of_keras(kernels) for family in FAMILIES)
+    return next((network for network in found if network), None)
 
 
 def told_by(shapes: Shapes) -> Optional[Tuple[Type[Network], Dict[str, Any]]]:

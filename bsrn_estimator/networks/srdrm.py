@@ -6,11 +6,11 @@ TensorFlow is imported when a graph is built, not before: flags are defined and 
 import contextlib
 import dataclasses
 import re
-from typing import Any, Callable, ClassVar, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Callable, ClassVar, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from bsrn_estimator.errors import UserError
-from bsrn_estimator.networks import complexity
-from bsrn_estimator.networks.base import Shapes
+from bsrn_estimator.networks import complexity, srdrm_keras
+from bsrn_estimator.networks.base import KerasLayer, Network, Shapes
 from bsrn_estimator.networks.choice import OutputChoice
 from bsrn_estimator.networks.srdrm_fields import SrdrmFields
 
@@ -115,6 +115,16 @@ class Srdrm(SrdrmFields):
     def learns(cls, name: str) -> bool:
         """Not the moving averages of a batch norm; see `Network.learns`."""
         return not name.endswith(MOVING)
+
+    @classmethod
+    def of_keras(cls, kernels: Sequence[Tuple[int, ...]]) -> Optional["Network"]:
+        """By their number and the last one; see `Network.of_keras`."""
+        found = srdrm_keras.fields_of(kernels)
+        return found and cls(scales=found[:1], output_kernel=found[1])
+
+    def keras_layers(self) -> Sequence[KerasLayer]:
+        """Those of the authors' files; see `Network.keras_layers`."""
+        return srdrm_keras.layers(self)
 
     def parameters(self) -> int:
         """The number of trainable parameters."""
