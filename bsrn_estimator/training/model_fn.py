@@ -4,6 +4,7 @@ from typing import Any, Callable, Dict, List, Optional
 
 from bsrn_estimator.checkpoints.config_file import Config
 from bsrn_estimator.compat import tf
+from bsrn_estimator.errors import UserError
 from bsrn_estimator.platforms.base import Platform
 from bsrn_estimator.training import accumulation, health_tensors, optimization
 
@@ -31,7 +32,7 @@ def spec(
         complete.
 
     Raises:
-      UserError: the devices cannot run it.
+      UserError: the devices cannot run it, or the network not in parts.
     """
     platform = platform or Platform()
     network, recipe = config
@@ -41,7 +42,7 @@ def spec(
     step = global_step + 1
 
     def loss_of(features, labels):
-        with platform.network_scope():
+        with platform.network_scope(network):
             return network.loss(
                 features, labels, recipe.scale_schedule, platform.loss_scope, platform.unit
             )
@@ -53,6 +54,12 @@ def spec(
         )
         if recipe.accumulate == 1:
             gradients = optimizer.gradients(loss)
+        elif tf.get_collection(tf.GraphKeys.UPDATE_OPS):
+            raise UserError(
+                "--accumulate: the batch norm of a network of the family %s takes its statistics "
+                "from a whole batch; leave it out, and take a --batch_size that fits into memory"
+                % network.family
+            )
         else:
             # Nothing fetches the loss above, so nothing computes it. But it has made the weights,
             # whose first values depend on the operations before them, as one batch does.
@@ -61,7 +68,7 @@ def spec(
             )
         train_op = optimizer.apply(gradients)
     if platform.reports_health:
-        with platform.network_scope():
+        with platform.network_scope(network):
             health_tensors.add(network, gradients)
     values = {"step": step, "loss/total": loss, "learning_rate": optimizer.rate}
     values.update(("loss/" + name, part) for name, part in parts.items())
