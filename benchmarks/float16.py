@@ -90,7 +90,8 @@ def _step(config: Config, seed: int, patch: int, unit: float, conv2d) -> Iterato
     lr = np.stack([imresize.shrink(picture, factor) for picture in hr])
     with tf.Graph().as_default():
         tf.set_random_seed(seed)
-        scope = tf.variable_scope(tf.get_variable_scope(), custom_getter=units.scaled(unit))
+        getter = units.scaled(unit, config.network.is_in_unit)
+        scope = tf.variable_scope(tf.get_variable_scope(), custom_getter=getter)
         with unittest.mock.patch.object(bsrn_layers.tf.nn, "conv2d", conv2d), scope:
             loss, _ = config.network.loss(
                 {"lr": tf.constant(lr)}, {"hr_x%d" % factor: tf.constant(hr)}, "joint", unit=unit

@@ -71,6 +71,7 @@ class Recipe(Settings):
     clip_norm: float = setting(
         5.0, "largest L2 norm of a tensor's gradient; 0 clips nothing", least=0
     )
+    adam_beta1: float = setting(0.9, "Adam's beta1, the decay of the mean of gradients", least=0)
     adam_epsilon: float = setting(1e-8, "Adam's epsilon")
     ema_decay: float = setting(
         0.0,
@@ -110,6 +111,7 @@ class Recipe(Settings):
             0 <= self.ema_decay < 1,
             "--ema_decay must be at least 0 and below 1, not %s" % self.ema_decay,
         )
+        yield self.adam_beta1 < 1, "--adam_beta1 must be below 1, not %g" % self.adam_beta1
         yield (
             0 < self.learning_rate_decay <= 1,
             "--learning_rate_decay must be above 0 and at most 1, not %s"

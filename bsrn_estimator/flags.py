@@ -20,7 +20,16 @@ from bsrn_estimator.platforms.cluster.options import ClusterOptions
 from bsrn_estimator.platforms.npu import options as npu_options
 from bsrn_estimator.platforms.options import DeviceOptions, RunOptions
 from bsrn_estimator.scales import parsed
-from bsrn_estimator.settings import EVALUATION, MODES, TRAINING, USE, Flag, Settings, setting
+from bsrn_estimator.settings import (
+    EVALUATION,
+    MODES,
+    TRAINING,
+    USE,
+    Flag,
+    Settings,
+    default_shown,
+    setting,
+)
 from bsrn_estimator.training.options import TrainingOptions
 
 # Its own, apart from those that libraries of the same process define.
@@ -41,6 +50,12 @@ class MainOptions(Settings):
     """What every mode reads."""
 
     mode: str = setting("train_and_evaluate", "what to do", choices=MODES)
+    network: str = setting(
+        families.DEFAULT.family,
+        "the family of networks: bsrn, or srdrm for underwater pictures",
+        choices=tuple(family.family for family in families.FAMILIES),
+        modes=TRAINING,
+    )
     model_dir: str = setting(
         "runs/bsrn", "folder of checkpoints, curves and evaluations; made if missing"
     )
@@ -95,8 +110,19 @@ def define() -> None:
     for section in SECTIONS:
         classes = section.classes or families.FAMILIES
         _defined[section.title] = [
-            flag for settings in classes for flag in settings.define_flags(FLAGS, section.modes)
+            _with_other_defaults(flag)
+            for settings in classes
+            for flag in settings.define_flags(FLAGS, section.modes)
         ]
+
+
+def _with_other_defaults(flag: Flag) -> Flag:
+    """The flag with the defaults that it has in other families of networks than the default."""
+    others = [
+        "%s %s" % (family, default_shown(default))
+        for family, default in families.other_defaults(flag.name).items()
+    ]
+    return flag._replace(default="; ".join([flag.default] + others)) if others else flag
 
 
 def shown(mode: Optional[str] = None) -> List[Tuple[str, List[Flag]]]:
@@ -124,23 +150,45 @@ def network() -> Network:
     Raises:
       UserError: a value is out of range, or two contradict each other.
     """
-    return families.DEFAULT.from_flags(FLAGS, scales=scales())
+    family = _family()
+    own = [field.name for field in dataclasses.fields(family)]
+    for other in families.FAMILIES:
+        for field in dataclasses.fields(other):
+            if field.name not in own and field.name in FLAGS and FLAGS[field.name].present:
+                raise UserError(
+                    "--%s is of --network=%s; leave it out with --network=%s"
+                    % (field.name, other.family, family.family)
+                )
+    given_scales = chosen_scales()
+    return family.from_flags(FLAGS, **({"scales": given_scales} if given_scales else {}))
 
 
-def scales() -> Tuple[int, ...]:
-    """The scales of --scales, ascending."""
+def recipe(**others: Any) -> Recipe:
+    """The recipe that the flags describe, with the defaults of the network's family.
 
-    return parsed(FLAGS.scales)
+    Args:
+      others: fields that take another value than that of their flag.
+
+    Raises:
+      UserError: a value is out of range.
+    """
+    own = {name: value for name, value in _family().recipe.items() if not FLAGS[name].present}
+    return Recipe.from_flags(FLAGS, **dict(own, **others))
+
+
+def _family() -> Type[Network]:
+    return families.of(FLAGS.network) or families.DEFAULT
 
 
 def chosen_scales() -> Optional[Tuple[int, ...]]:
-    """The scales of --scales where the user gave it."""
-    return scales() if FLAGS["scales"].present else None
+    """The scales of --scales, ascending, where the user gave it."""
+    return parsed(FLAGS.scales) if FLAGS["scales"].present else None
 
 
 def given() -> Dict[str, object]:
     """The fields of a network that the user gave, of those that no shape in a checkpoint tells."""
-    return {name: FLAGS[name].value for name in families.DEFAULT.untold if FLAGS[name].present}
+    untold = [name for family in families.FAMILIES for name in family.untold]
+    return {name: FLAGS[name].value for name in untold if FLAGS[name].present}
 
 
 def network_to_use() -> Dict[str, Any]:
@@ -180,17 +228,21 @@ def check() -> None:
 
 def _check_settings() -> None:
     """Makes what the mode reads of the flags once, so that a wrong value is told at once."""
-    scales()
+    chosen_scales()
     if FLAGS.mode in TRAINING:
         network()
-        Recipe.from_flags(FLAGS)
+        recipe()
         TrainingOptions.from_flags(FLAGS)
         ClusterOptions.from_flags(FLAGS)
     if FLAGS.mode in EVALUATION:
         EvaluationOptions.from_flags(FLAGS)
     if FLAGS.use_npu:
         npu_options.NpuOptions.from_flags(FLAGS)
-        if FLAGS.mode in TRAINING and FLAGS.scale_schedule == "random" and len(scales()) > 1:
+        if (
+            FLAGS.mode in TRAINING
+            and FLAGS.scale_schedule == "random"
+            and len(network().scales) > 1
+        ):
             raise UserError(
                 "--scale_schedule=random branches, which cannot be trained on the NPU; give "
                 "--scale_schedule=joint, as configs/npu.flags does"

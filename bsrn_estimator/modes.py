@@ -8,7 +8,6 @@ from bsrn_estimator import failures, files, flags, model_fn
 from bsrn_estimator.checkpoints import best, contents, restoring
 from bsrn_estimator.checkpoints import files as checkpoint_files
 from bsrn_estimator.checkpoints.config_file import Config
-from bsrn_estimator.config import Recipe
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.evaluation import following, report, sets, tables
 from bsrn_estimator.evaluation.options import EvaluationOptions
@@ -48,7 +47,7 @@ def _train(with_evaluation: bool) -> int:
     except EvaluatorTask:
         return _evaluate_what_others_train(with_evaluation)
     schedule = FLAGS.scale_schedule or platform.default_schedule
-    config = Config(flags.network(), Recipe.from_flags(FLAGS, scale_schedule=schedule))
+    config = Config(flags.network(), flags.recipe(scale_schedule=schedule))
     _require_records(with_evaluation)
     run = _run_options(FLAGS.model_dir)
     options = TrainingOptions.from_flags(FLAGS)

@@ -180,11 +180,12 @@ def _define(values, name: str, default: Any, said: Setting, modes: Tuple[str, ..
         absl_flags.DEFINE_string(name, default, said.help, flag_values=values)
     kinds = {bool: "", int: "N", float: "X", tuple: "A,B", list: "NAME=VALUE"}
     takes = kinds.get(said.kind, "TEXT")
-    shown = _shown(default) if said.shown is None else said.shown
+    shown = default_shown(default) if said.shown is None else said.shown
     return Flag(name, "|".join(said.choices) or takes, shown, said.help, said.modes or modes)
 
 
-def _shown(default: Any) -> str:
+def default_shown(default: Any) -> str:
+    """A default as `--help` has it."""
     if default is None:
         return ""
     if isinstance(default, bool):

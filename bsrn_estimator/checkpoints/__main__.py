@@ -2,6 +2,7 @@
 
 python -m bsrn_estimator.checkpoints show PATH
 python -m bsrn_estimator.checkpoints write PATH OUT
+python -m bsrn_estimator.checkpoints write PATH OUT.h5
 """
 
 import argparse
@@ -12,9 +13,9 @@ from typing import List, Optional
 import numpy as np
 
 from bsrn_estimator import scales
-from bsrn_estimator.checkpoints import config_file, contents
+from bsrn_estimator.checkpoints import config_file, contents, keras_file
 from bsrn_estimator.checkpoints import files as checkpoint_files
-from bsrn_estimator.checkpoints.reference import write_reference
+from bsrn_estimator.checkpoints.reference import write_keras, write_reference
 from bsrn_estimator.errors import UserError
 
 
@@ -36,7 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m bsrn_estimator.checkpoints",
         description="Shows what a checkpoint holds, or writes it in the form of the reference "
-        "implementation. PATH is a checkpoint or a folder, which means its newest whole one.",
+        "implementation, or of SRDRM's authors. PATH is a checkpoint or a folder, which means its newest whole one.",
     )
     commands = parser.add_subparsers(metavar="COMMAND", dest="command")
     commands.required = True
@@ -48,7 +49,8 @@ def _parser() -> argparse.ArgumentParser:
     write.add_argument(
         "out",
         metavar="OUT",
-        help="path prefix of the new checkpoint; for a folder, model.ckpt in it",
+        help="path prefix of the new checkpoint; for a folder, model.ckpt in it; a name that ends in "
+        ".h5 is a file of weights as Keras has it, for SRDRM",
     )
     write.add_argument(
         "--weights_only", action="store_true", help="leave the state of the optimizer out"
@@ -92,6 +94,10 @@ def table(description: contents.Description) -> List[str]:
 
 def _write(options) -> int:
     prefix = checkpoint_files.resolve(options.path)
+    if options.out.endswith(keras_file.ENDING):
+        names = write_keras(prefix, options.out)
+        print("%s: %d arrays of %s" % (options.out, len(names), prefix))
+        return 0
     is_folder = os.path.isdir(options.out) or options.out.endswith(os.sep)
     out = os.path.join(options.out, "model.ckpt") if is_folder else options.out
     names = write_reference(prefix, out, options.weights_only)

@@ -56,7 +56,7 @@ class Description:
     @property
     def optimizer_names(self) -> List[str]:
         """Names of the variables of Adam, as far as they are there, in order."""
-        slots = [name + slot for name in self.weights for slot in SLOTS]
+        slots = _slots(self.shapes, self.family)
         return [name for name in list(POWERS) + slots if name in self.shapes]
 
     @property
@@ -78,7 +78,8 @@ class Description:
     @property
     def parameters(self) -> int:
         """The number of trainable parameters."""
-        return sum(int(np.prod(self.shapes[name])) for name in self.weights)
+        learnt = filter(self.family.learns, self.weights)
+        return sum(int(np.prod(self.shapes[name])) for name in learnt)
 
 
 def describe(prefix: str) -> Description:
@@ -92,11 +93,11 @@ def describe(prefix: str) -> Description:
     found = families.told_by(shapes)
     if found is None:
         raise UserError(
-            "%s holds no BSRN network: among its %d variables are not those of the first "
-            "convolution, the recursive block and an upscaler" % (prefix, len(shapes))
+            "%s holds no network of this project: among its %d variables are not those of the "
+            "first convolution, a block and the last convolution of one" % (prefix, len(shapes))
         )
     family, told = found
-    slots = [name + slot for name in _weights(shapes, family) for slot in SLOTS]
+    slots = _slots(shapes, family)
     step = tf.GraphKeys.GLOBAL_STEP
     return Description(
         prefix=prefix,
@@ -112,6 +113,12 @@ def _weights(names, family: Type[Network]) -> List[str]:
     """Those of `names` that are weights of the network, in order."""
     beside = SLOTS + (AVERAGE,)
     return sorted(n for n in names if n.startswith(family.scope) and not n.endswith(beside))
+
+
+def _slots(names, family: Type[Network]) -> List[str]:
+    """The names that Adam's variables have, of those of `names` that are weights that learn."""
+    learnt = filter(family.learns, _weights(names, family))
+    return [name + slot for name in learnt for slot in SLOTS]
 
 
 def network_of(prefix: str, given: Optional[Mapping[str, Any]] = None) -> Network:
@@ -139,12 +146,13 @@ def network_of(prefix: str, given: Optional[Mapping[str, Any]] = None) -> Networ
         saved = Config.load(folder).network
         check_fit(description, saved)
         fields = saved.to_dict()
-    fields.update(given)
-    missing = ["--" + name for name in description.family.untold if name not in fields]
+    untold = description.family.untold
+    fields.update((name, given[name]) for name in untold if name in given)
+    missing = ["--" + name for name in untold if name not in fields]
     if missing:
         raise UserError(
             "no shape in %s tells its %s and no %s lies beside it; give %s as it was trained with"
-            % (prefix, description.family.untold[0], FILE_NAME, " and ".join(missing))
+            % (prefix, untold[0], FILE_NAME, " and ".join(missing))
         )
     fields.update(description.told)
     return description.family(**fields)

@@ -14,7 +14,7 @@ from typing import Callable, List, Optional, Sequence, TypeVar
 import numpy as np
 
 from bsrn_estimator import files
-from bsrn_estimator.checkpoints import SHIPPED, literal
+from bsrn_estimator.checkpoints import SHIPPED, keras_file, literal
 from bsrn_estimator.errors import UserError
 
 # Where the networks that come with the project are, by the word for each.
@@ -38,10 +38,11 @@ def resolve(path: str) -> str:
     """The checkpoint that `path` means.
 
     Args:
-      path: the path prefix of a checkpoint, with or without the ending of one of its files; or a
-        folder, which means its newest checkpoint that is whole. A folder that holds none but has
-        a sub-folder `checkpoint` means that one. A word of `SHIPPED` means a network that
-        comes with the project, also where a folder has that name: that one is `./pretrained`.
+      path: the path prefix of a checkpoint, with or without the ending of one of its files; a file
+        of Keras (see `keras_file`); or a folder, which means its newest checkpoint that is whole.
+        A folder that holds none but has a sub-folder `checkpoint` means that one. A word of
+        `SHIPPED` means a network that comes with the project, also where a folder has that name:
+        that one is `./pretrained`.
 
     Returns:
       The path prefix of a checkpoint, every tensor of which can be read. Where a newer one was
@@ -61,6 +62,8 @@ def resolve(path: str) -> str:
         return newest
     prefix = _ENDINGS.sub("", path)
     if not exists(prefix):
+        if path.endswith(keras_file.ENDING):
+            raise UserError("there is no file %s; name the file of weights" % path)
         raise UserError(
             "%s is not a checkpoint: there is no %s.index; give the path without an ending, as in "
             "MODEL_DIR/model.ckpt-1000, or the folder" % (path, prefix)
@@ -139,8 +142,8 @@ def checkpoints_in(folder: str) -> List[str]:
 
 
 def exists(prefix: str) -> bool:
-    """Whether there is a checkpoint of this path prefix, whole or not."""
-    return os.path.exists(prefix + ".index")
+    """Whether there is a checkpoint of this path prefix, whole or not; or a file of Keras."""
+    return os.path.exists(prefix + ".index") or keras_file.is_one(prefix)
 
 
 def may_be(path: str) -> bool:
@@ -160,12 +163,13 @@ def damage(prefix: str) -> Optional[str]:
     """
     from bsrn_estimator.compat import tf
 
-    missing = _missing_file(prefix)
-    if missing:
-        return "%s is missing" % missing
     try:
-        if os.path.getsize(prefix + ".index") == 0:
-            return "its index is empty"
+        if not keras_file.is_one(prefix):
+            missing = _missing_file(prefix)
+            if missing:
+                return "%s is missing" % missing
+            if os.path.getsize(prefix + ".index") == 0:
+                return "its index is empty"
         reader = literal.reader(prefix)
         for name in reader.get_variable_to_shape_map():
             value = reader.get_tensor(name)

@@ -15,6 +15,8 @@ import shutil
 import tempfile
 from typing import Any, Dict
 
+from bsrn_estimator.checkpoints import keras_file
+
 # What begins a pattern; and bytes of a name that is no UTF-8, which TensorFlow does not take.
 _ODD = re.compile("[*?\\[\\\\\udc80-\udcff]")
 # Open folders by path. They stay open: a number that is used again would mean another folder.
@@ -41,7 +43,13 @@ def folder(path: str) -> str:
 
 
 def prefix(path: str) -> str:
-    """The same for the path prefix of a checkpoint."""
+    """The same for the path prefix of a checkpoint, or for a file of Keras (see `keras_file`).
+
+    Raises:
+      UserError: the file of Keras holds no network that is known.
+    """
+    if keras_file.is_one(path):
+        return keras_file.as_checkpoint(path)
     parent, name = os.path.split(path)
     if _ODD.search(name):
         parent, name = _links(path), "checkpoint"

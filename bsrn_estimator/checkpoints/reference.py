@@ -1,10 +1,10 @@
-"""Writing a checkpoint as the reference implementation would."""
+"""Writing a checkpoint as the reference implementation would, or the authors of SRDRM."""
 
 import os
 from typing import List
 
 from bsrn_estimator import files
-from bsrn_estimator.checkpoints import contents, literal
+from bsrn_estimator.checkpoints import contents, keras_file, literal, tensors
 from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import UserError
 
@@ -35,19 +35,10 @@ def write_reference(prefix: str, out: str, weights_only: bool = False) -> List[s
     aside = files.aside(out)
     try:
         os.makedirs(os.path.dirname(out) or ".", exist_ok=True)
-        with tf.Graph().as_default(), tf.Session() as session:
-            values = [tf.placeholder(tf.float32, description.shapes[name]) for name in names]
-            # The operation under tf.train.Saver, which would want variables to be made first.
-            save = tf.raw_ops.SaveV2(
-                prefix=os.path.join(
-                    literal.folder(os.path.dirname(aside)), os.path.basename(aside)
-                ),
-                tensor_names=names,
-                shape_and_slices=[""] * len(names),
-                tensors=values,
-            )
-            sources = map(description.trained, names) if weights_only else names
-            session.run(save, dict(zip(values, map(reader.get_tensor, sources))))
+        sources = map(description.trained, names) if weights_only else names
+        values = dict(zip(names, map(reader.get_tensor, sources)))
+        place = literal.folder(os.path.dirname(aside))
+        tensors.save(os.path.join(place, os.path.basename(aside)), values)
         # The index last: what has an index is whole.
         for ending in (".data-00000-of-00001", ".index"):
             os.replace(aside + ending, out + ending)
@@ -55,3 +46,35 @@ def write_reference(prefix: str, out: str, weights_only: bool = False) -> List[s
         reason = str(error).splitlines()[0]
         raise UserError("%s cannot be written (%s)" % (out, reason)) from None
     return names
+
+
+def write_keras(prefix: str, out: str) -> List[str]:
+    """Writes the weights of a checkpoint as a file of Keras (see `keras_file`).
+
+    Args:
+      prefix: path prefix of a whole checkpoint; of the moving averages of its weights, where there
+        are some.
+      out: the file; its folder is made where it is missing.
+
+    Returns:
+      The names of the arrays in it.
+
+    Raises:
+      UserError: there is something at `out`, no such files are known of networks of this family, or
+        `out` cannot be written.
+    """
+    description, network = contents.describe(prefix), contents.network_of(prefix)
+    if not network.keras_layers():
+        raise UserError(
+            "%s is of the family %s, of which no files of Keras are known; name a place that does "
+            "not end in %s" % (prefix, network.family, keras_file.ENDING)
+        )
+    if os.path.lexists(out):
+        raise UserError("%s exists; name another place" % out)
+    reader = literal.reader(prefix)
+    values = {name: reader.get_tensor(description.trained(name)) for name in description.weights}
+    try:
+        os.makedirs(os.path.dirname(out) or ".", exist_ok=True)
+        return keras_file.write(out, network, values)
+    except OSError as error:
+        raise UserError("%s cannot be written (%s)" % (out, error)) from None

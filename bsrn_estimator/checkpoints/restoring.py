@@ -13,6 +13,7 @@ from bsrn_estimator.checkpoints.contents import (
 )
 from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import UserError
+from bsrn_estimator.networks import batch_norm
 from bsrn_estimator.networks.base import Network
 
 
@@ -153,17 +154,19 @@ def averages_scaffold() -> "tf.train.Scaffold":
 
     For an Estimator that evaluates or predicts from checkpoints of its own folder.
     """
-    weights = {_name(variable) + AVERAGE: variable for variable in tf.trainable_variables()}
-    others = set(tf.global_variables()) - set(tf.trainable_variables())
-    weights.update((_name(variable), variable) for variable in others)
-    return tf.train.Scaffold(saver=tf.train.Saver(weights))
+    averaged = {_name(variable): variable for variable in batch_norm.variables()}
+    saved = {name + AVERAGE: variable for name, variable in averaged.items()}
+    for variable in tf.global_variables():
+        if _name(variable) not in averaged:
+            saved[_name(variable)] = variable
+    return tf.train.Scaffold(saver=tf.train.Saver(saved))
 
 
 def _variables(network: Network, description: Description, with_optimizer: bool) -> Dict:
     """The variables of the default graph that `description` has values for, by saved name."""
     weights = {
         network.saved_name(_name(v), description.shapes): v
-        for v in tf.trainable_variables(network.scope)
+        for v in batch_norm.variables(network.scope)
     }
     if not with_optimizer:
         return {description.trained(name): variable for name, variable in weights.items()}

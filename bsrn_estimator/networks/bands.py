@@ -78,16 +78,40 @@ def picture(features, scale: int, network: BsrnFields, band_hr_pixels: int = BAN
     Returns:
       float32 [batch, scale * height, scale * width, 3], neither rounded nor clipped.
     """
+
+    def made(part):
+        (result,) = layers.outputs_of([part], scale, network)
+        return result
+
+    return in_bands(features, scale, made, _MARGIN, band_hr_pixels)
+
+
+def in_bands(
+    features, scale: int, made: Callable, margin: int, band_hr_pixels: int = BAND_HR_PIXELS
+):
+    """A picture that is made of features band by band.
+
+    Args:
+      features: float32 [batch, height, width, channels].
+      scale: how many times larger the picture is.
+      made: a function from features [batch, rows, width, channels] to the picture, float32 [batch,
+        scale * rows, scale * width, 3].
+      margin: rows of features beyond its own that a row of the picture depends on, on each side.
+      band_hr_pixels: pixels of the result that are computed at a time, about.
+
+    Returns:
+      float32 [batch, scale * height, scale * width, 3].
+    """
     batch, height, width = tf.unstack(tf.shape(features)[:3])
-    rows = tf.maximum(band_hr_pixels // (scale**2 * batch * width), 2 * _MARGIN)
+    rows = tf.maximum(band_hr_pixels // (scale**2 * batch * width), 2 * margin)
     count = -tf.floordiv(-height, rows)
     # Built once outside of the loop, where variables may be made; this part never runs.
-    layers.outputs_of([features], scale, network)
+    made(features)
 
     def band(index):
         begin, end = index * rows, tf.minimum((index + 1) * rows, height)
-        first, last = tf.maximum(begin - _MARGIN, 0), tf.minimum(end + _MARGIN, height)
-        (result,) = layers.outputs_of([features[:, first:last]], scale, network)
+        first, last = tf.maximum(begin - margin, 0), tf.minimum(end + margin, height)
+        result = made(features[:, first:last])
         result = result[:, scale * (begin - first) : scale * (end - first)]
         return tf.transpose(result, [1, 0, 2, 3])
 

@@ -7,13 +7,37 @@ and in checkpoints. No module outside of `networks/` knows what a family is made
 import abc
 import contextlib
 import dataclasses
-from typing import Any, Callable, ClassVar, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import (
+    Any,
+    Callable,
+    ClassVar,
+    Dict,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 from bsrn_estimator import scales as scales_module
 from bsrn_estimator.networks.choice import OutputChoice
 from bsrn_estimator.settings import TRAINING, Flag, Settings, setting
 
 Shapes = Mapping[str, Tuple[int, ...]]
+
+
+class KerasLayer(NamedTuple):
+    """A layer of a network as a file of Keras has it.
+
+    Attributes:
+      name: what Keras calls it.
+      weights: what Keras calls each of its weights, and what it is called here.
+    """
+
+    name: str
+    weights: Tuple[Tuple[str, str], ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +52,7 @@ class Network(Settings, abc.ABC):
       scope: what the names of its weights begin with.
       result: the name of the picture that is the network's result, among `result_names`.
       untold: the fields that no shape in a checkpoint tells, and that a user may have to give.
+      recipe: fields of the recipe whose defaults are others for this family.
 
     Raises:
       UserError: a value is out of range, or two contradict each other.
@@ -37,8 +62,12 @@ class Network(Settings, abc.ABC):
     scope: ClassVar[str] = "generator/"
     result: ClassVar[str] = ""
     untold: ClassVar[Tuple[str, ...]] = ()
+    recipe: ClassVar[Mapping[str, Any]] = {}
 
-    scales: Tuple[int, ...] = setting((2, 3, 4), "scales, of %s" % scales_module.NAMES)
+    # Without a default of the flag, since that is the family's.
+    scales: Tuple[int, ...] = setting(
+        (2, 3, 4), "scales, of %s" % scales_module.NAMES, shown="2,3,4"
+    )
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "scales", tuple(self.scales))
@@ -69,8 +98,8 @@ class Network(Settings, abc.ABC):
           labels: random "hr" [batch, scale * patch, scale * patch, 3]; joint "hr_x2" and so on.
           schedule: "random" or "joint".
           loss_scope: makes the context in which pictures are compared with the truth.
-          unit: what the platform's weights multiply all features with, for the range of float16;
-            pictures are divided by it, in the context of `loss_scope`.
+          unit: what the platform's weights multiply all features with, for the range of float16
+            (see `is_in_unit`); pictures are divided by it, in the context of `loss_scope`.
 
         Returns:
           (float32 scalar: the loss, {name of a part for TensorBoard: float32 scalar}).
@@ -151,10 +180,37 @@ class Network(Settings, abc.ABC):
         del name
         return False
 
+    def is_in_unit(self, name: str) -> bool:
+        """Whether the weight of that name is multiplied by the unit of a platform, so that all
+        features are; a network with no such weight has its features in one unit alone."""
+        del name
+        return False
+
+    @classmethod
+    def learns(cls, name: str) -> bool:
+        """Whether an optimizer changes the weight of that name; the moving averages of a batch norm
+        follow the data."""
+        del name
+        return True
+
     def saved_name(self, name: str, shapes: Shapes) -> str:
         """The name in a checkpoint of those shapes of this network's variable `name`."""
         del shapes
         return name
+
+    @classmethod
+    def of_keras(cls, kernels: Sequence[Tuple[int, ...]]) -> Optional["Network"]:
+        """The network of this family whose weights a file of Keras may hold.
+
+        Args:
+          kernels: the shapes of the kernels of all convolutions, in the order of the layers.
+        """
+        del kernels
+        return None
+
+    def keras_layers(self) -> Sequence[KerasLayer]:
+        """The layers in a file of Keras, in order; none where no such file is known."""
+        return ()
 
     @abc.abstractmethod
     def parameters(self) -> int:

@@ -135,6 +135,11 @@ class Bsrn(BsrnFields):
         """Whether it belongs to the block, which all recursions share."""
         return name.startswith("generator/residual_modules/")
 
+    def is_in_unit(self, name: str) -> bool:
+        """The first kernel, and every bias but the last: convolutions and ReLUs have no unit."""
+        is_scaled = "/first_conv/" in name or name.endswith("/bias")
+        return is_scaled and _LAST_CONV not in name
+
     def saved_name(self, name: str, shapes: Shapes) -> str:
         """As `name`; but a network of one scale may have a folder for it in its last convolution,
         as in a checkpoint of several, or none; and one of several may take that of a checkpoint

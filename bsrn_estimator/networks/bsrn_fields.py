@@ -18,10 +18,10 @@ class BsrnFields(Network):
       UserError: a value is out of range, or two contradict each other.
     """
 
-    conv_features: int = setting(64, "channels of the features", least=1)
-    state_features: int = setting(64, "channels of the block state; 0 for none", least=0)
-    recursions: int = setting(16, "times the block is applied", least=1)
-    recursion_frequency: int = setting(1, "recursions between two outputs", least=1)
+    conv_features: int = setting(64, "bsrn: channels of the features", least=1)
+    state_features: int = setting(64, "bsrn: channels of the block state; 0 for none", least=0)
+    recursions: int = setting(16, "bsrn: times the block is applied", least=1)
+    recursion_frequency: int = setting(1, "bsrn: recursions between two outputs", least=1)
     rgb_mean: Tuple[float, float, float] = (127.5, 127.5, 127.5)
 
     def __post_init__(self) -> None:

@@ -1,8 +1,9 @@
-"""What the network costs: parameters and multiply-adds, counted from its layers."""
+"""What a network costs: parameters and multiply-adds, counted from its layers."""
 
-from typing import List, Sequence, Tuple
+from typing import Iterator, List, Sequence, Tuple
 
 from bsrn_estimator.networks.bsrn_fields import BsrnFields
+from bsrn_estimator.networks.srdrm_fields import CHANNELS, RESIDUALS, WIDE, SrdrmFields
 
 # A 3x3 convolution: (input channels, output channels, pixels of its output per LR pixel).
 Layer = Tuple[int, int, int]
@@ -62,3 +63,29 @@ def multiply_adds(
 
 def _per_lr_pixel(layers: Sequence[Layer]) -> int:
     return sum(9 * inputs * outputs * pixels for inputs, outputs, pixels in layers)
+
+
+def _srdrm_convolutions(network: SrdrmFields) -> Iterator[Tuple[int, int, int, int]]:
+    """(side, input channels, output channels, pixels of its output per LR pixel) of each."""
+    inputs, pixels = 3, 1
+    for _ in range(network.blocks):
+        yield 4, inputs, CHANNELS, pixels
+        for _ in range(2 * RESIDUALS):
+            yield 3, CHANNELS, CHANNELS, pixels
+        yield 4, CHANNELS, CHANNELS, pixels
+        inputs, pixels = WIDE, 4 * pixels
+        yield 3, CHANNELS, WIDE, pixels
+    yield network.output_kernel, WIDE, 3, pixels
+
+
+def srdrm_parameters(network: SrdrmFields) -> int:
+    """The number of trainable parameters of an SRDRM: kernels, biases, and two a channel of each
+    batch norm."""
+    convolutions = sum(k * k * i * o + o for k, i, o, _ in _srdrm_convolutions(network))
+    return convolutions + network.blocks * (2 * RESIDUALS + 1) * 2 * CHANNELS
+
+
+def srdrm_multiply_adds(network: SrdrmFields, size: Tuple[int, int] = (720, 1280)) -> int:
+    """Multiply-adds of the convolutions of an SRDRM for one picture; see `multiply_adds`."""
+    per_lr_pixel = sum(k * k * i * o * pixels for k, i, o, pixels in _srdrm_convolutions(network))
+    return int(per_lr_pixel * size[0] * size[1] / network.scale**2)

@@ -1,11 +1,12 @@
 """The families of networks that there are, and which one is meant."""
 
-from typing import Any, Dict, Optional, Tuple, Type
+from typing import Any, Dict, Optional, Sequence, Tuple, Type
 
 from bsrn_estimator.networks.base import Network, Shapes
 from bsrn_estimator.networks.bsrn import Bsrn
+from bsrn_estimator.networks.srdrm import Srdrm
 
-FAMILIES: Tuple[Type[Network], ...] = (Bsrn,)
+FAMILIES: Tuple[Type[Network], ...] = (Bsrn, Srdrm)
 DEFAULT = Bsrn
 
 # The field of a saved configuration that names the family. Left out, it means the default: so did
@@ -16,6 +17,28 @@ FIELD = "network"
 def of(name: str) -> Optional[Type[Network]]:
     """The family of that name, or None."""
     return next((family for family in FAMILIES if family.family == name), None)
+
+
+def other_defaults(field: str) -> Dict[str, Any]:
+    """The families in which a field of the network or the recipe has another default than in that
+    of `DEFAULT`, and which."""
+    usual = DEFAULT().to_dict()
+    found = {}
+    for family in FAMILIES:
+        fields = family().to_dict()
+        differing = {
+            name: fields[name] for name in usual if fields.get(name, usual[name]) != usual[name]
+        }
+        differing.update(family.recipe)
+        if field in differing:
+            found[family.family] = differing[field]
+    return found
+
+
+def of_keras(kernels: Sequence[Tuple[int, ...]]) -> Optional[Network]:
+    """The network whose weights a file of Keras with these kernels may hold, or None."""
+    found = (family.of_keras(kernels) for family in FAMILIES)
+    return next((network for network in found if network), None)
 
 
 def told_by(shapes: Shapes) -> Optional[Tuple[Type[Network], Dict[str, Any]]]:

@@ -11,9 +11,10 @@ FLOAT32, BFLOAT16 = "float32", "bfloat16"
 
 
 def stays_float32(weight: str) -> bool:
-    """Whether the convolution of the weight of that name is computed in float32 all the same."""
-    # Eight bits hold each LR value less 127.5, but not the grey levels of a result.
-    return "/last_conv/" in weight
+    """Whether what the weight of that name belongs to is computed in float32 all the same."""
+    # Eight bits hold each LR value less 127.5, but not the grey levels of a result, nor by what a
+    # batch norm divides.
+    return "/last_conv/" in weight or "/batch_norm/" in weight
 
 
 def scope(precision: str) -> ContextManager:

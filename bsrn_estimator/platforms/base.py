@@ -7,6 +7,7 @@ from bsrn_estimator.checkpoints import literal
 from bsrn_estimator.compat import SAVER_OPTIONS, tf
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.interruption import Interruption
+from bsrn_estimator.networks.base import Network
 from bsrn_estimator.networks.precision import FLOAT32
 from bsrn_estimator.platforms.options import RunOptions
 
@@ -165,7 +166,7 @@ class Platform:
         """The optimizer as this platform distributes it or scales its loss."""
         return optimizer
 
-    def network_scope(self) -> ContextManager:
+    def network_scope(self, network: Network) -> ContextManager:
         """A context in which the network of a training step is built; it may hand out weights of
         another type than float32, in which the network then convolves."""
         return contextlib.nullcontext()

@@ -6,6 +6,7 @@ from bsrn_estimator.compat import TF2, tf
 from bsrn_estimator.cores import BFLOAT16_INSTRUCTIONS, processor_flags
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.networks import precision
+from bsrn_estimator.networks.base import Network
 from bsrn_estimator.platforms.base import Platform
 from bsrn_estimator.platforms.options import RunOptions
 
@@ -48,7 +49,7 @@ class CpuPlatform(Platform):
         config.device_count["GPU"] = 0
         return config
 
-    def network_scope(self) -> ContextManager:
+    def network_scope(self, network: Network) -> ContextManager:
         """A context that hands out the weights of all convolutions but the last in bfloat16."""
         return precision.scope(self._precision)
 

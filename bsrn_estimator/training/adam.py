@@ -16,6 +16,7 @@ class TunedAdam(tf.train.AdamOptimizer):
       is_slowed: a variable's name to whether it is one of them.
       clip_norm: largest L2 norm of a gradient when it comes to be applied, which with replicas is
         after it has been averaged; 0 clips nothing.
+      beta1: Adam's.
     """
 
     _lr_t: Any
@@ -27,8 +28,9 @@ class TunedAdam(tf.train.AdamOptimizer):
         factor: float = 1.0,
         is_slowed: Callable[[str], bool] = lambda name: False,
         clip_norm: float = 0.0,
+        beta1: float = 0.9,
     ) -> None:
-        super().__init__(rate, epsilon=epsilon)
+        super().__init__(rate, beta1, epsilon=epsilon)
         self._factor, self._is_slowed, self._clip_norm = factor, is_slowed, clip_norm
 
     def _apply_dense(self, grad, var):

@@ -39,7 +39,7 @@ def spec(
     # The step about to be made, so that every value below belongs to one that is known. A sum, as
     # an identity may share the memory of the variable, which the update overwrites.
     step = global_step + 1
-    with platform.network_scope():
+    with platform.network_scope(network):
         loss, parts = network.loss(
             features, labels, recipe.scale_schedule, platform.loss_scope, platform.unit
         )

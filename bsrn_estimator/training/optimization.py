@@ -4,6 +4,7 @@ from typing import Callable, Tuple
 
 from bsrn_estimator.compat import tf
 from bsrn_estimator.config import Recipe
+from bsrn_estimator.networks import batch_norm
 from bsrn_estimator.training import averages
 from bsrn_estimator.training.adam import TunedAdam
 
@@ -36,7 +37,10 @@ def train_op(
     To be called outside of any name or variable scope: only then do Adam's variables have the names
     of the reference implementation (`beta1_power`, `beta2_power`, and `/Adam`, `/Adam_1` after the
     name of each weight), so that its optimizer state loads as it is. With `recipe.ema_decay` there
-    is a further variable for each weight, `/ExponentialMovingAverage` after its name.
+    is a further variable for each weight, `/ExponentialMovingAverage` after its name, those that
+    follow the data included: they belong to the weights of a step, as their average to the average.
+
+    The operations in the collection UPDATE_OPS are part of the step.
 
     Args:
       loss: float scalar; every weight of the network takes part in its graph, be it in a branch
@@ -62,8 +66,12 @@ def train_op(
     if not clips_late:
         gradients = _clipped(gradients, recipe.clip_norm)
     applied = optimizer.apply_gradients(gradients, global_step)
+    updates = tf.get_collection(tf.GraphKeys.UPDATE_OPS)
+    if updates:
+        applied = tf.group(applied, *updates)
     if not recipe.ema_decay:
         return applied, rate
+    weights = batch_norm.variables(scope)
     with tf.control_dependencies([applied]):
         if replicas > 1:
             return averages.of_replicas(weights, recipe.ema_decay, global_step), rate
@@ -73,9 +81,11 @@ def train_op(
 
 def _adam(rate, recipe: Recipe, is_reused: Callable[[str], bool], clips: bool):
     if recipe.block_rate == 1 and not clips:
-        return tf.train.AdamOptimizer(rate, epsilon=recipe.adam_epsilon)
+        return tf.train.AdamOptimizer(rate, recipe.adam_beta1, epsilon=recipe.adam_epsilon)
     clip_norm = recipe.clip_norm if clips else 0.0
-    return TunedAdam(rate, recipe.adam_epsilon, recipe.block_rate, is_reused, clip_norm)
+    return TunedAdam(
+        rate, recipe.adam_epsilon, recipe.block_rate, is_reused, clip_norm, recipe.adam_beta1
+    )
 
 
 def _clipped(gradients, clip_norm: float):

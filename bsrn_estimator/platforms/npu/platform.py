@@ -12,6 +12,7 @@ from bsrn_estimator.checkpoints import contents, literal
 from bsrn_estimator.checkpoints import files as checkpoint_files
 from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import UserError
+from bsrn_estimator.networks.base import Network
 from bsrn_estimator.platforms.base import Platform
 from bsrn_estimator.platforms.early_slots import EarlySlots
 from bsrn_estimator.platforms.npu import bridge, graph_check, units
@@ -200,9 +201,10 @@ class NpuPlatform(Platform):
         if self.rank_size > 1:
             npu_environment.check_pause(seconds)
 
-    def network_scope(self) -> ContextManager:
+    def network_scope(self, network: Network) -> ContextManager:
         """A context that hands out weights for features in a unit that float16 has room for."""
-        return tf.variable_scope(tf.get_variable_scope(), custom_getter=units.scaled(self.unit))
+        getter = units.scaled(self.unit, network.is_in_unit)
+        return tf.variable_scope(tf.get_variable_scope(), custom_getter=getter)
 
     def loss_scope(self) -> ContextManager:
         """A context in which operations keep float32 under mixed precision."""

@@ -13,8 +13,10 @@ from typing import Callable, Dict
 UNIT = 2.0**-4
 
 
-def scaled(unit: float) -> Callable:
+def scaled(unit: float, is_in_unit: Callable[[str], bool]) -> Callable:
     """A getter for `tf.variable_scope` that hands out weights for features in `unit`.
+
+    `is_in_unit` is that of the network: whether the weight of a name is multiplied.
 
     The variables themselves, and so checkpoints, stay as they are.
     """
@@ -22,8 +24,7 @@ def scaled(unit: float) -> Callable:
 
     def get(getter: Callable, name: str, *args, **kwargs):
         variable = getter(name, *args, **kwargs)
-        is_scaled = "/first_conv/" in name or name.endswith("/bias")
-        if not is_scaled or "/last_conv/" in name:
+        if not is_in_unit(name):
             return variable
         # Once each, as a weight of the block is asked for in every recursion.
         if name not in made:

@@ -30,12 +30,12 @@ def test_describes_a_network_of_one_scale_without_state():
     assert description.parameters == 6867
 
 
-def test_refuses_what_is_no_bsrn(tmp_path):
+def test_refuses_what_is_no_network_of_this_project(tmp_path):
     with tf.Graph().as_default(), tf.Session() as session:
         tf.get_variable("dense/kernel", [3, 2])
         session.run(tf.global_variables_initializer())
         prefix = tf.train.Saver().save(session, str(tmp_path / "other"))
-    with pytest.raises(UserError, match="holds no BSRN network"):
+    with pytest.raises(UserError, match="holds no network of this project"):
         contents.describe(prefix)
 
 

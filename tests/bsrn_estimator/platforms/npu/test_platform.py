@@ -205,7 +205,7 @@ def test_the_unit_of_features_changes_no_number(install, schedule):
     for platform in (CpuPlatform(), NpuPlatform(NpuOptions())):
         with tf.Graph().as_default(), tf.Session() as session:
             tf.set_random_seed(3)
-            with platform.network_scope():
+            with platform.network_scope(config.network):
                 loss, _ = config.network.loss(
                     {"lr": tf.constant(lr)}, labels, schedule, platform.loss_scope, platform.unit
                 )
