@@ -37,7 +37,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m bsrn_estimator.checkpoints",
         description="Shows what a checkpoint holds, or writes it in the form of the reference "
-        "implementation, or of SRDRM's authors. PATH is a checkpoint or a folder, which means its newest whole one.",
+        "implementation, or of SRDRM's authors. PATH is a checkpoint, a file of Keras (.h5), or a "
+        "folder, which means its newest whole checkpoint.",
     )
     commands = parser.add_subparsers(metavar="COMMAND", dest="command")
     commands.required = True
@@ -49,8 +50,8 @@ def _parser() -> argparse.ArgumentParser:
     write.add_argument(
         "out",
         metavar="OUT",
-        help="path prefix of the new checkpoint; for a folder, model.ckpt in it; a name that ends in "
-        ".h5 is a file of weights as Keras has it, for SRDRM",
+        help="path prefix of the new checkpoint; for a folder, model.ckpt in it; a name that ends "
+        "in .h5 is a file of weights as Keras has it, for SRDRM",
     )
     write.add_argument(
         "--weights_only", action="store_true", help="leave the state of the optimizer out"

@@ -63,12 +63,13 @@ def write_keras(prefix: str, out: str) -> List[str]:
       UserError: there is something at `out`, no such files are known of networks of this family, or
         `out` cannot be written.
     """
-    description, network = contents.describe(prefix), contents.network_of(prefix)
-    if not network.keras_layers():
+    description = contents.describe(prefix)
+    if not description.family().keras_layers():
         raise UserError(
             "%s is of the family %s, of which no files of Keras are known; name a place that does "
-            "not end in %s" % (prefix, network.family, keras_file.ENDING)
+            "not end in %s" % (prefix, description.family.family, keras_file.ENDING)
         )
+    network = contents.network_of(prefix)
     if os.path.lexists(out):
         raise UserError("%s exists; name another place" % out)
     reader = literal.reader(prefix)
