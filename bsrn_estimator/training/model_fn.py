@@ -5,7 +5,7 @@ from typing import Any, Callable, Dict, List, Optional
 from bsrn_estimator.checkpoints.config_file import Config
 from bsrn_estimator.compat import tf
 from bsrn_estimator.platforms.base import Platform
-from bsrn_estimator.training import optimization
+from bsrn_estimator.training import adversarial, optimization
 
 # The collection of what the hooks fetch in a training step and write: pairs of a name, as
 # TensorBoard shows it, and a scalar; replicas add a pair of the same name each.
@@ -18,6 +18,7 @@ def spec(
     config: Config,
     platform: Optional[Platform] = None,
     scaffold: Callable = lambda: None,
+    feature_file: Optional[str] = None,
 ) -> "tf.estimator.EstimatorSpec":
     """The training step on one batch.
 
@@ -29,6 +30,7 @@ def spec(
         are built, and whether they can run the step; None for the plain one.
       scaffold: makes the tf.train.Scaffold of the session, or None; called when the graph is
         complete.
+      feature_file: the weights of VGG19, where the network compares features by it.
 
     Raises:
       UserError: the devices cannot run it.
@@ -39,14 +41,23 @@ def spec(
     # The step about to be made, so that every value below belongs to one that is known. A sum, as
     # an identity may share the memory of the variable, which the update overwrites.
     step = global_step + 1
-    with platform.network_scope(network):
-        loss, parts = network.loss(
-            features, labels, recipe.scale_schedule, platform.loss_scope, platform.unit
-        )
-    with tf.control_dependencies([step]):
-        train_op, learning_rate = optimization.train_op(
-            loss, recipe, network.scope, global_step, platform.wrap_optimizer, network.is_reused
-        )
+    updates = network.updates(
+        features, labels, recipe.scale_schedule, platform.loss_scope, feature_file
+    )
+    if updates:
+        with tf.control_dependencies([step]):
+            loss, parts, train_op, learning_rate = adversarial.step(
+                updates, network, recipe, global_step, platform
+            )
+    else:
+        with platform.network_scope(network):
+            loss, parts = network.loss(
+                features, labels, recipe.scale_schedule, platform.loss_scope, platform.unit
+            )
+        with tf.control_dependencies([step]):
+            train_op, learning_rate = optimization.train_op(
+                loss, recipe, network.scope, global_step, platform.wrap_optimizer, network.is_reused
+            )
     values = {"step": step, "loss/total": loss, "learning_rate": learning_rate}
     values.update(("loss/" + name, part) for name, part in parts.items())
     values = platform.shared_values(values)

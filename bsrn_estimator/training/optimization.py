@@ -58,28 +58,55 @@ def train_op(
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
     # Replicas average gradients as these are applied, so the optimizer clips them.
     clips_late = replicas > 1 and recipe.clip_norm > 0
-    optimizer = wrap(_adam(rate, recipe, is_reused, clips_late))
+    optimizer = wrap(adam(rate, recipe, is_reused, clips_late))
     # Gated, as `tf.gradients` is not: with the latter a weight may be overwritten in place while
     # back-propagation through another recursion still reads it, and no two runs are the same.
     weights = tf.trainable_variables(scope)
     gradients = optimizer.compute_gradients(loss, weights)
     if not clips_late:
-        gradients = _clipped(gradients, recipe.clip_norm)
+        gradients = clipped(gradients, recipe.clip_norm)
     applied = optimizer.apply_gradients(gradients, global_step)
     updates = tf.get_collection(tf.GraphKeys.UPDATE_OPS)
     if updates:
         applied = tf.group(applied, *updates)
+    return averaged(applied, recipe, scope, global_step), rate
+
+
+def averaged(applied, recipe: Recipe, scope: str, global_step):
+    """A step with its moving average of the weights, where the recipe has one.
+
+    Args:
+      applied: the operation that makes the step.
+      recipe: how the network is trained.
+      scope: what the names of its weights begin with.
+      global_step: integer variable, the number of steps taken.
+
+    Returns:
+      The operation of both.
+    """
     if not recipe.ema_decay:
-        return applied, rate
+        return applied
     weights = batch_norm.variables(scope)
     with tf.control_dependencies([applied]):
-        if replicas > 1:
-            return averages.of_replicas(weights, recipe.ema_decay, global_step), rate
+        if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+            return averages.of_replicas(weights, recipe.ema_decay, global_step)
         average = tf.train.ExponentialMovingAverage(recipe.ema_decay, num_updates=global_step)
-        return average.apply(weights), rate
+        return average.apply(weights)
 
 
-def _adam(rate, recipe: Recipe, is_reused: Callable[[str], bool], clips: bool):
+def adam(
+    rate,
+    recipe: Recipe,
+    is_reused: Callable[[str], bool] = lambda name: False,
+    clips: bool = False,
+):
+    """The optimizer of a recipe; for `is_reused` see `train_op`.
+
+    Args:
+      rate: float32 scalar.
+      recipe: how the network is trained.
+      clips: whether it clips gradients as it applies them.
+    """
     if recipe.block_rate == 1 and not clips:
         return tf.train.AdamOptimizer(rate, recipe.adam_beta1, epsilon=recipe.adam_epsilon)
     clip_norm = recipe.clip_norm if clips else 0.0
@@ -88,7 +115,7 @@ def _adam(rate, recipe: Recipe, is_reused: Callable[[str], bool], clips: bool):
     )
 
 
-def _clipped(gradients, clip_norm: float):
+def clipped(gradients, clip_norm: float):
     """(gradient, variable) pairs, no gradient of an L2 norm above `clip_norm`; 0 clips nothing."""
     if not clip_norm:
         return gradients
