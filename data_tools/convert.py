@@ -30,6 +30,7 @@ _SETTINGS = (
     "tile_size",
     "patch_size",
     "degrade",
+    "stretch",
 )
 
 
@@ -55,6 +56,8 @@ class Result:
         """One line for the user."""
         manifest = self.manifest
         degraded = ", LR degraded by " + manifest.degrade if manifest.degrade else ""
+        if manifest.stretch:
+            degraded += ", contrast stretched: " + manifest.stretch
         held = "%d %s of %d pictures, %s, %s in %d shard%s" % (
             manifest.records,
             "tiles" if manifest.kind == "training" else "records",
@@ -182,6 +185,7 @@ def _manifest(options: ConversionOptions, output: Output, pictures: int, skipped
         shards=(),
         patch_size=options.patch_size,
         degrade=options.degrade,
+        stretch=options.stretch,
         name=options.name or name_of_folder(options.output_dir),
     )
 
