@@ -25,10 +25,10 @@ class TunedAdam(tf.train.AdamOptimizer):
         self,
         rate: Any,
         epsilon: float,
-        factor: float = 1.0,
-        is_slowed: Callable[[str], bool] = lambda name: False,
-        clip_norm: float = 0.0,
-        beta1: float = 0.9,
+        factor: float,
+        is_slowed: Callable[[str], bool],
+        clip_norm: float,
+        beta1: float,
     ) -> None:
         super().__init__(rate, beta1, epsilon=epsilon)
         self._factor, self._is_slowed, self._clip_norm = factor, is_slowed, clip_norm

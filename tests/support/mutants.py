@@ -100,11 +100,10 @@ def stages(place: Place, tests: Sequence[Touching], most: float) -> List[List[To
       most: CPU seconds of all that are tried.
     """
     mutant = place.mutant
-    able = [
-        test
-        for test in tests
-        if any(mutant.first <= n <= mutant.last for n in test.lines.get(place.file, ()))
-    ]
+    able = _executing(tests, place.file, mutant.first, mutant.last)
+    if not able:
+        # What TensorFlow's AutoGraph converts is executed from a file of its own.
+        able = _executing(tests, place.file, 1, math.inf)
     own = "test_" + os.path.basename(place.file)
     groups: Dict[Tuple[bool, str], List[Touching]] = collections.defaultdict(list)
     for test in able:
@@ -135,6 +134,11 @@ def stages(place: Place, tests: Sequence[Touching], most: float) -> List[List[To
             found.append(chosen)
             files = [] if group[0] or own_file else [group]
     return found
+
+
+def _executing(tests: Sequence[Touching], file: str, first: int, last: float) -> List[Touching]:
+    """The tests that execute some line from `first` to `last`."""
+    return [test for test in tests if any(first <= n <= last for n in test.lines.get(file, ()))]
 
 
 def drawn(found: Sequence[Place], count: int, seed: int) -> List[Place]:

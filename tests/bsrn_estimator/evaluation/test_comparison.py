@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.evaluation import comparison
@@ -20,6 +21,8 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
         ("a.b-c_d e", "a.b-c_d e"),
         ("../../etc/passwd", "______etc_passwd"),
         ("..", "__"),
+        (".hidden.png", "_hidden.png"),
+        ('a/b?c"d<e>f|g\x7f', "a_b_c_d_e_f_g_"),
         ("a\\b:c*d", "a_b_c_d"),
         ("a\x00\nb", "a__b"),
         ("", "_"),
@@ -42,3 +45,21 @@ def test_the_middle_is_shown_side_by_side():
     for start, picture in [(34, bicubic), (68, result), (102, hr)]:
         assert (shown[:, start - 4 : start] == 255).all()
         assert (shown[:, start : start + 30] == picture[45:75, 30:60]).all()
+
+
+def test_a_picture_on_disk_is_the_picture(tmp_path):
+    for name, shape in (("grey", (5, 7)), ("rgb", (5, 7, 3))):
+        picture = np.random.RandomState(1).randint(0, 256, shape).astype(np.uint8)
+        path = tmp_path / "new" / (name + ".png")
+        comparison.save_png(picture, str(path))
+        assert path.read_bytes() == comparison.encode_png(picture)
+        np.testing.assert_array_equal(np.asarray(Image.open(str(path))), picture)
+    assert sorted(each.name for each in (tmp_path / "new").iterdir()) == ["grey.png", "rgb.png"]
+
+
+def test_of_a_small_picture_all_is_shown():
+    lr = np.zeros([2, 3, 3], np.uint8)
+    large = np.zeros([8, 12, 3], np.uint8)
+    assert comparison.side_by_side(lr, large, large, large, 4).shape == (8, 4 * 12 + 12, 3)
+    # One LR pixel at least.
+    assert comparison.side_by_side(lr, large, large, large, 4, 3).shape == (4, 4 * 4 + 12, 3)

@@ -10,7 +10,7 @@ import pytest
 from bsrn_estimator import model_fn
 from bsrn_estimator.compat import tf
 from bsrn_estimator.platforms.base import Platform, RunOptions
-from bsrn_estimator.training import curves
+from bsrn_estimator.training import curves, last_step
 from bsrn_estimator.training import train as training
 from bsrn_estimator.training.options import TrainingOptions
 from tests.reliability.commands import curves as shown
@@ -48,7 +48,7 @@ def _points(folder):
     return losses, starts
 
 
-def test_points_are_on_the_disk_when_their_checkpoint_is(data, tmp_path):
+def test_points_are_on_the_disk_when_their_checkpoint_is(data, tmp_path, capsys):
     """An evaluation follows a checkpoint: what a kill at this moment would find."""
     found = {}
 
@@ -57,6 +57,14 @@ def test_points_are_on_the_disk_when_their_checkpoint_is(data, tmp_path):
 
     assert _train(data, tmp_path, 5, look) == 0
     assert found == {2: [1, 2], 4: [1, 2, 3, 4], 5: [1, 2, 3, 4, 5]}
+    # The same command again has nothing to train, and evaluates what a kill may have left out.
+    seen = []
+    again = dict(evaluate=lambda *given: seen.append(given))
+    assert _train(data, tmp_path, 4, **again) == 0
+    ((checkpoint, step, breaks_off),) = seen
+    assert (checkpoint, step) == (str(tmp_path / "model.ckpt-5"), 5) and len(breaks_off) == 1
+    assert "is at step 5 already; nothing to train" in capsys.readouterr().out
+    assert last_step.load(str(tmp_path)) == 4
 
 
 def test_a_run_that_goes_on_takes_back_what_was_written_past_its_checkpoint(data, tmp_path):
@@ -114,3 +122,23 @@ def test_evaluations_are_no_time_of_training(data, tmp_path, monkeypatch, capsys
     lines = capsys.readouterr().out.splitlines()
     (third,) = [line for line in lines if line.startswith("step 3 of 6")]
     assert third.endswith(" left") and " h " not in third and " d " not in third
+
+
+def test_a_file_that_ends_in_an_event_is_told(tmp_path):
+    """TensorFlow 1.15 tells nobody of an event that it could not write."""
+    with tf.Graph().as_default():
+        with tf.summary.FileWriter(str(tmp_path)) as writer:
+            for step in range(3):
+                writer.add_summary(curves.text_summary("name", "x" * 100), step)
+    (path,) = tmp_path.glob("events*")
+    whole = path.read_bytes()
+    curves._require_whole_events(str(path))
+    for size in (len(whole) - 1, len(whole) - 4, len(whole) - 100, 30, 5):
+        path.write_bytes(whole[:size])
+        with pytest.raises(RuntimeError, match="No space left"):
+            curves._require_whole_events(str(path))
+    for content in (whole, b""):
+        path.write_bytes(content)
+        curves._require_whole_events(str(path))
+    path.unlink()
+    curves._require_whole_events(str(path))

@@ -55,3 +55,17 @@ def test_going_back_takes_later_lines_away(tmp_path):
     ]
     of_run.go_back_to(0)
     assert _lines(tmp_path) == []
+
+
+def test_the_memory_of_this_process(monkeypatch):
+    one = log.memory()
+    held = bytearray(300 * 2**20)
+    held[::4096] = b"x" * len(held[::4096])
+    assert 2**28 < log.memory() - one < 2**30
+
+    def refuse(_path):
+        raise FileNotFoundError
+
+    monkeypatch.setattr(log, "open", refuse, raising=False)
+    # The most that it held, in bytes.
+    assert one + len(held) // 2 < log.memory() < 2**38
