@@ -3,9 +3,9 @@
     python -m benchmarks.health                  the network of configs/small.flags, at x4
     python -m benchmarks.health --network=full   the full network
 
-A look, every `--summary_steps` steps, fetches the norms of the gradients with a step, the weights before
-and after it, and the live units on the probe. The result is the cost of training with a look every 100
-steps, the default, against that without one.
+A look, every `--summary_steps` steps, fetches the norms of the gradients with a step, the weights
+before and after it, and the live units on the probe. The result is the cost of training with a look
+every 100 steps, the default, against that without one.
 """
 
 import argparse
