@@ -13,7 +13,7 @@ from typing import List, Optional
 import numpy as np
 
 from bsrn_estimator import scales
-from bsrn_estimator.checkpoints import config_file, contents, keras_file
+from bsrn_estimator.checkpoints import config_file, contents, health, keras_file
 from bsrn_estimator.checkpoints import files as checkpoint_files
 from bsrn_estimator.checkpoints.reference import write_keras, write_reference
 from bsrn_estimator.errors import UserError
@@ -42,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(metavar="COMMAND", dest="command")
     commands.required = True
-    show = commands.add_parser("show", help="print variables, shapes and hyper-parameters")
+    show = commands.add_parser("show", help="print variables, hyper-parameters and live units")
     show.add_argument("path", metavar="PATH", help="a checkpoint, or a folder of checkpoints")
     show.set_defaults(run=_show)
     write = commands.add_parser("write", help="write a checkpoint in the reference's form")
@@ -70,10 +70,14 @@ def _show(options) -> int:
 def table(description: contents.Description) -> List[str]:
     """The lines that `show` prints."""
     lines = ["checkpoint      %s" % description.prefix]
+    layers: List[str] = []
     lines.append("scales          %s" % scales.listed(description.scales))
     told = [(name, str(value)) for name, value in description.told.items() if name != "scales"]
     if config_file.exists(os.path.dirname(description.prefix)):
-        told += contents.network_of(description.prefix).untold_lines()
+        network = contents.network_of(description.prefix)
+        told += network.untold_lines()
+        found = health.of(description.prefix, network).layers
+        layers = [""] + health.table(found) if found else []
     else:
         absent = "not told by any shape; no %s beside it" % config_file.FILE_NAME
         told += [(name, absent) for name in description.family.untold[:1]]
@@ -82,7 +86,7 @@ def table(description: contents.Description) -> List[str]:
     lines.append("global_step     %s" % ("not saved" if step is None else step))
     lines.append("optimizer       %s" % ("Adam" if description.has_optimizer else "not saved"))
     lines.append("moving average  %s" % ("of every weight" if description.is_averaged else "none"))
-    lines.append("")
+    lines += layers + [""]
     rows = [(n, "x".join(str(d) for d in description.shapes[n])) for n in description.weights]
     width = max(len(name) for name, _ in rows)
     for name, shape in rows:

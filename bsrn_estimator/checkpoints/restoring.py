@@ -17,7 +17,9 @@ from bsrn_estimator.networks import batch_norm
 from bsrn_estimator.networks.base import Network
 
 
-def restorer(prefix: str, network: Network, with_optimizer: bool = False) -> Callable:
+def restorer(
+    prefix: str, network: Network, with_optimizer: bool = False, averaged: bool = True
+) -> Callable:
     """Makes a function that gives the network in the default graph the values of a checkpoint.
 
     To be called when the graph is built, for it adds operations; then the function, once or more.
@@ -27,6 +29,7 @@ def restorer(prefix: str, network: Network, with_optimizer: bool = False) -> Cal
       network: the network that the graph was built with; of its scales, those count that
         the graph has.
       with_optimizer: whether Adam's variables are restored too.
+      averaged: take the moving averages, where there are any and Adam's variables are not restored.
 
     Returns:
       `restore(session)`.
@@ -36,7 +39,7 @@ def restorer(prefix: str, network: Network, with_optimizer: bool = False) -> Cal
     """
     description = describe(prefix)
     check_fit(description, network, with_optimizer)
-    saver = tf.train.Saver(_variables(network, description, with_optimizer))
+    saver = tf.train.Saver(_variables(network, description, with_optimizer, averaged))
     return lambda session: saver.restore(session, literal.prefix(prefix))
 
 
@@ -162,15 +165,17 @@ def averages_scaffold() -> "tf.train.Scaffold":
     return tf.train.Scaffold(saver=tf.train.Saver(saved))
 
 
-def _variables(network: Network, description: Description, with_optimizer: bool) -> Dict:
+def _variables(
+    network: Network, description: Description, with_optimizer: bool, averaged: bool = True
+) -> Dict:
     """The variables of the default graph that `description` has values for, by saved name."""
     weights = {
         network.saved_name(_name(v), description.shapes): v
         for v in batch_norm.variables(network.scope)
     }
-    if not with_optimizer:
+    if not with_optimizer and averaged:
         return {description.trained(name): variable for name, variable in weights.items()}
-    for variable in tf.global_variables():
+    for variable in tf.global_variables() if with_optimizer else ():
         name = _name(variable)
         if name in POWERS:
             weights[description.saved(name)] = variable

@@ -228,6 +228,10 @@ class Network(Settings, abc.ABC):
         del name
         return False
 
+    def short_name(self, name: str) -> str:
+        """The name of a weight without what the names of all of them begin with."""
+        return name[len(self.scope) :] if name.startswith(self.scope) else name
+
     def activations(self, lr: Any) -> Dict[str, Any]:
         """What comes out of the network's ReLUs, for a look at whether its units live.
 

@@ -24,7 +24,7 @@ def add(network: Network, gradients: Sequence[Tuple[Any, Any]]) -> None:
     for name, layer in probe.layers(network).items():
         tf.add_to_collection(_UNITS, (name, layer))
     for gradient, variable in gradients:
-        name = short(variable.op.name, network)
+        name = network.short_name(variable.op.name)
         tf.add_to_collection(_GRADIENTS, (name, tf.norm(gradient)))
         tf.add_to_collection(_WEIGHTS, (name, variable.read_value()))
 
@@ -45,11 +45,6 @@ def gradient_norms() -> Dict[str, List[Any]]:
     for name, tensor in tf.get_collection(_GRADIENTS):
         found.setdefault(name, []).append(tensor)
     return found
-
-
-def short(name: str, network: Network) -> str:
-    """The name of a weight without what all of them begin with."""
-    return name[len(network.scope) :] if name.startswith(network.scope) else name
 
 
 def _first_of_each(collection: str) -> Dict[str, Any]:

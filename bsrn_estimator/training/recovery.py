@@ -4,7 +4,8 @@ from typing import Tuple
 
 from bsrn_estimator.checkpoints import files as checkpoint_files
 from bsrn_estimator.errors import RunFailed
-from bsrn_estimator.training import divergence
+from bsrn_estimator.networks.base import Network
+from bsrn_estimator.training import divergence, health_history
 from bsrn_estimator.training.divergence import Diverged
 from bsrn_estimator.training.options import STOP, TrainingOptions
 from bsrn_estimator.training.reading import Reading
@@ -43,7 +44,8 @@ def recover(
             "%s; the last good checkpoint is %s; training went back %d times already, which "
             "is --max_rollbacks" % (seen, good, done)
         )
-    good, step = _checkpoint_to_go_back_to(model_dir, good, rollbacks)
+    network = reading.config.network
+    good, step = _checkpoint_to_go_back_to(model_dir, good, rollbacks, network)
     rollback = Rollback(
         diverged_at=diverged.step,
         back_to=step,
@@ -77,11 +79,24 @@ def _keep_batch(model_dir: str, diverged: Diverged, reading: Reading, rollbacks:
     )
 
 
-def _checkpoint_to_go_back_to(model_dir: str, good: str, rollbacks: Rollbacks) -> Tuple[str, int]:
-    """The newest checkpoint and its step; the one before where the run went back to it already."""
+def _checkpoint_to_go_back_to(
+    model_dir: str, good: str, rollbacks: Rollbacks, network: Network
+) -> Tuple[str, int]:
+    """The newest checkpoint that serves, and its step.
+
+    Those after it are set aside: one that the run went back to already, and those whose health is
+    not that of the run before them. Numbers may stay finite long after a network has broken.
+    """
     step = checkpoint_files.newest_step(model_dir)
     if rollbacks.of_run and rollbacks.of_run[-1].back_to == step:
         before = set_aside(model_dir, good, step)
-        if before:
-            return before, checkpoint_files.newest_step(model_dir)
-    return good, step
+        if not before:
+            return good, step
+        good, step = before, checkpoint_files.newest_step(model_dir)
+    while True:
+        fault = health_history.fault(model_dir, good, step, network)
+        before = set_aside(model_dir, good, step) if fault else None
+        if not before:
+            return good, step
+        print("%s is passed over: %s" % (good, fault), flush=True)
+        good, step = before, checkpoint_files.newest_step(model_dir)

@@ -74,6 +74,10 @@ def test_accumulation(run, small_network):
     assert result["memory_of_whole"] >= 0
 
 
+def test_health(run, small_network):
+    require_ratio(run("benchmarks.health", "--steps=1"))
+
+
 def test_float16(run):
     result = run("benchmarks.float16", "--recursions=1", "--patch=5")
     # Without a unit and a loss scale a gradient may vanish altogether: no ratio then.

@@ -27,6 +27,10 @@ def test_show_prints_what_is_there(tmp_path, capsys):
     assert ["global_step", "not", "saved"] in lines and ["optimizer", "Adam"] in lines
     assert ["generator/last_conv/conv2d/kernel", "3x3x8x3", "216"] in lines
     assert lines[-1] == ["parameters", "6,867"]
+    units = [line for line in lines if line and line[0].startswith(("recursion_", "upscale_"))]
+    names = ["recursion_0%d" % n for n in (1, 2, 3, 4)] + ["upscale_x4/conv2d"]
+    assert [line[0] for line in units] == names + ["upscale_x4/conv2d_1"]
+    assert all(0 <= float(line[1]) <= 1 and line[3] == "of" for line in units)
 
 
 def test_command_ends_with_one_line_for_a_mistake(root, tmp_path):

@@ -7,8 +7,13 @@ import pytest
 
 from bsrn_estimator.checkpoints import files as checkpoint_files
 from bsrn_estimator.compat import tf
+from bsrn_estimator.errors import UserError
 from bsrn_estimator.networks import probe
+from bsrn_estimator.platforms.base import Platform
+from bsrn_estimator.platforms.options import RunOptions
 from bsrn_estimator.training import health
+from bsrn_estimator.training import train as training
+from bsrn_estimator.training.options import TrainingOptions
 from tests.support import in_process, tiny
 
 SHARED = [
@@ -149,3 +154,13 @@ def test_of_several_replicas_the_mean_of_their_gradients():
         "health/norm/gradient/a/kernel": 1.5,
         "health/norm/update/a/kernel": 5,
     }
+
+
+@pytest.mark.parametrize("change", [{"rank_size": 2}, {"reports_health": False}])
+def test_stop_is_refused_where_it_cannot_be_kept(tmp_path, change):
+    platform = Platform()
+    vars(platform).update(change)
+    run, options = RunOptions(model_dir=str(tmp_path)), TrainingOptions(on_dead="stop")
+    with pytest.raises(UserError, match="--on_dead=stop is for one process"):
+        training.train(tiny.CONFIG, platform, run, options, lambda config: None)
+    assert not list(tmp_path.iterdir())
