@@ -81,9 +81,7 @@ def pictures(tmp_path_factory):
 
 
 def test_two_processes_write_the_same_bytes(root, tmp_path, pictures):
-    arguments = command(
-        pictures / "in", tmp_path / "out", "--runner=DirectRunner", "--workers=2"
-    )
+    arguments = command(pictures / "in", tmp_path / "out", "--runner=DirectRunner", "--workers=2")
     _, errors = finished(start(root, tmp_path, *arguments), 2)
     last = errors.splitlines()[-1]
     assert "a04.png cannot be decoded" in last and "--skip_bad leaves" in last
@@ -112,15 +110,10 @@ def test_stopped_on_another_file_system_it_goes_on(root, tmp_path, pictures, num
     wait_until(lambda: not members(process.pid), "its workers outlive it")
     made = {path.name: path.stat().st_mtime_ns for path in entries("*.json.incomplete")}
     assert made and not (tmp_path / "out" / "manifest.json").exists()
-    journal = (tmp_path / "out" / "journal.incomplete").stat().st_mtime_ns
     output, _ = finished(start(root, tmp_path, *arguments))
-    assert "set" not in output or output.count("\n") == 2
-    assert journal and fabricate.contents(tmp_path / "out") == fabricate.contents(
-        pictures / "local"
-    )
-    whole = to_tfrecord.main(
-        ["x", "--verify", "--output_dir=" + out, "--beam_options=%s" % PLUGIN]
-    )
+    assert " 1 skipped, in " in output
+    assert fabricate.contents(tmp_path / "out") == fabricate.contents(pictures / "local")
+    whole = to_tfrecord.main(["x", "--verify", "--output_dir=" + out, "--beam_options=%s" % PLUGIN])
     assert whole == 0
 
 
@@ -172,11 +165,7 @@ def test_finished_shards_are_not_made_again(tmp_path, pictures, in_this_process,
     again = converted(in_this_process, output_dir=elsewhere.PREFIX + str(out))
     assert again.seconds is None and len(set(calls)) == len(calls)
     with pytest.raises(UserError, match="--encoding=png, not raw"):
-        converted(
-            in_this_process, output_dir=elsewhere.PREFIX + str(out), encoding="raw"
-        )
-    # A changed picture has its shard made anew, and no other.
-    os.utime(str(pictures / "in" / "a00.png"), (1, 1))
+        converted(in_this_process, output_dir=elsewhere.PREFIX + str(out), encoding="raw")
 
 
 def test_pairs_on_another_file_system(tmp_path, in_this_process):
@@ -188,9 +177,7 @@ def test_pairs_on_another_file_system(tmp_path, in_this_process):
     assert fabricate.contents(tmp_path / "there") == fabricate.contents(tmp_path / "here")
     (tmp_path / "set" / "DIV2K_train_LR_bicubic" / "X2" / "0801x2.png").unlink()
     with pytest.raises(UserError, match="elsewhere://.*0801.png has no LR picture of scale 2"):
-        converted(
-            in_this_process, output_dir=str(tmp_path / "out"), **dict(given, skip_bad=False)
-        )
+        converted(in_this_process, output_dir=str(tmp_path / "out"), **dict(given, skip_bad=False))
 
 
 @pytest.mark.parametrize(
