@@ -1,6 +1,7 @@
 """Measures the conversion against the bare decoding and encoding that it cannot do without.
 
     python -m benchmarks.convert --pictures=DIR
+    python -m benchmarks.convert --pictures=DIR --beam
 
 The baseline decodes the same files with Pillow and encodes the same tiles with OpenCV, in a plain
 loop, and writes nothing; Pillow and OpenCV are what the conversion uses. Each form runs several
@@ -44,10 +45,13 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=12, help="pictures to convert")
     parser.add_argument("--rounds", type=int, default=2, help="how often each form runs")
     parser.add_argument("--encoding", choices=("png", "raw"), default="png")
+    parser.add_argument(
+        "--beam", action="store_true", help="Apache Beam's DirectRunner against two workers"
+    )
     arguments = parser.parse_args()
     folder = tempfile.mkdtemp(prefix="benchmark-convert-")
     try:
-        _measure(arguments, folder)
+        (_measure_beam if arguments.beam else _measure)(arguments, folder)
     finally:
         shutil.rmtree(folder)
 
@@ -92,6 +96,40 @@ def _measure(arguments, folder: str) -> None:
         two_workers_against_one=speedup,
         two_bare_processes_against_one=of_machine,
         bicubic_seconds_per_picture=resizing / arguments.count,
+        machine=facts,
+    )
+
+
+def _measure_beam(arguments, folder: str) -> None:
+    """Two processes of DirectRunner against two workers of this project."""
+    _make_set(arguments.pictures, arguments.count, folder)
+    forms = {"two workers": None, "DirectRunner, two processes": "DirectRunner"}
+    times = {name: [] for name in forms}
+    for _ in range(arguments.rounds):
+        for name, runner in forms.items():
+            times[name].append(
+                _timed(
+                    lambda runner=runner: _convert(
+                        "div2k", folder, arguments.encoding, 2, runner=runner, shard_bytes=10**7
+                    )
+                )
+            )
+    least = {name: [min(column) for column in zip(*rows)] for name, rows in times.items()}
+    base = least["two workers"][1]
+    _report.print_table(
+        ("form", "wall s", "processor s", "against two workers"),
+        [(name, wall, cpu, cpu / base) for name, (wall, cpu) in least.items()],
+    )
+    facts = _report.machine()
+    _report.print_machine(facts)
+    _report.print_result(
+        "convert_beam_%s" % arguments.encoding,
+        least["DirectRunner, two processes"][1],
+        "processor seconds, %d pictures" % arguments.count,
+        base,
+        _report.peak_memory_mb(),
+        pictures=arguments.count,
+        wall_ratio=least["DirectRunner, two processes"][0] / least["two workers"][0],
         machine=facts,
     )
 
@@ -168,10 +206,10 @@ def _bare(folder: str, encoding: str, part: int = 0, parts: int = 1) -> None:
                     cv2.imencode(".png", np.ascontiguousarray(part[:, :, ::-1]), _PNG)[1].tobytes()
 
 
-def _convert(dataset: str, folder: str, encoding: str, workers: int) -> None:
+def _convert(dataset: str, folder: str, encoding: str, workers: int, **more) -> None:
     source = folder if dataset == "div2k" else os.path.join(folder, "DIV2K_train_HR")
     out = os.path.join(folder, "out")
-    options = ConversionOptions(dataset, source, out, encoding=encoding, workers=workers)
+    options = ConversionOptions(dataset, source, out, encoding=encoding, workers=workers, **more)
     stderr, sys.stderr = sys.stderr, io.StringIO()
     try:
         convert(options.complete())

@@ -29,7 +29,7 @@ from bsrn_estimator.progress import progress
 from data_tools.encoding import encode_picture
 from data_tools.here import Groups
 from data_tools.options import ConversionOptions
-from data_tools.output import Output, aside_name, digest, entry_name
+from data_tools.output import PLAN, Output, aside_name, digest, entry_name
 from data_tools.places import is_remote, storage_of
 from data_tools.shard_writing import write_shard
 from data_tools.sources.picture import SourcePicture, Stored, StoredFeature, StoredFile
@@ -37,7 +37,6 @@ from data_tools.sources.remote import RemoteFile
 from data_tools.stopping import Stopped
 from data_tools.workers import one_thread_each
 
-_PLAN = files.aside("plan")
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # Seconds between two looks at what is there: a listing of this machine, and of another system.
 _LOOKS = {False: 1.0, True: 30.0}
@@ -98,7 +97,7 @@ def write(output: Output, groups: Groups, options: ConversionOptions, stop: Sequ
             bar.update(len(output.entries) - shown)
         if run.error is not None:
             raise UserError(_failure(run.error, options, log))
-    output.storage.remove(_PLAN)
+    output.storage.remove(PLAN)
     lost = [number for number in missing if number not in output.entries]
     if lost:
         raise UserError(
@@ -147,7 +146,7 @@ def _write_one(place: _Place, options: ConversionOptions) -> int:
     """Writes a shard and its entry; what a worker runs. Returns its number."""
     number, offset, length = place
     storage = storage_of(options.output_dir)
-    values = json.loads(storage.read(_PLAN, offset, length).decode("utf-8"))
+    values = json.loads(storage.read(PLAN, offset, length).decode("utf-8"))
     pictures = [_picture(each) for each in values["pictures"]]
     results = ((picture.name, encode_picture(picture, options)) for picture in pictures)
     name = aside_name(options.split, number, uuid.uuid4().hex[:8])
@@ -165,7 +164,7 @@ def _write_plan(output: Output, missing: List[int], groups: Groups) -> List[_Pla
         places.append((number, offset, len(line)))
         lines.append(line)
         offset += len(line)
-    output.storage.write(_PLAN, b"".join(lines))
+    output.storage.write(PLAN, b"".join(lines))
     return places
 
 

@@ -27,6 +27,8 @@ from data_tools.places import is_remote, storage_of
 from data_tools.sources import SourcePicture
 
 JOURNAL = "journal.incomplete"
+# What workers of Beam are to do; see `on_beam`.
+PLAN = "plan.incomplete"
 _SHARDS = "*.tfrecord"
 _ENTRY = ".json"
 _FINAL_NAME = re.compile(r"-\d{5}-of-\d{5}\.tfrecord$")
@@ -196,6 +198,7 @@ class Output:
 
     def _remove_others(self) -> None:
         """Removes what is aside, but for the shards that are taken over."""
+        self.storage.remove(PLAN)
         kept = {entry.file for entry in self.entries.values()}
         kept |= {entry_name(name) for name in kept}
         for pattern in (_SHARDS, "*" + _ENTRY):

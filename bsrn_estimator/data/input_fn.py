@@ -341,9 +341,9 @@ def _patch_area(record: tf.Tensor, places: Optional[PatchPlaces], shape: tf.Tens
         return shape
     areas = places.areas
     # By a function of Python: a table in the graph would grow with the data.
-    area = python_function(lambda record: areas[record], [record], tf.int64, stateful=False)
+    area = python_function(lambda record: areas[record], [record], tf.int32, stateful=False)
     area.set_shape([2])
-    return tf.minimum(tf.cast(area, tf.int32), shape)
+    return tf.minimum(area, shape)
 
 
 def _bicubic(lr: tf.Tensor, scale: int) -> tf.Tensor:

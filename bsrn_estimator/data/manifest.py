@@ -4,7 +4,9 @@ Version 2 tells the size of every picture, and with it which tiles there are (`t
 how often follows from it (`shares`). Version 1 does not, and its records are read equally often.
 """
 
+import collections
 import dataclasses
+import itertools
 import os
 import re
 from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
@@ -45,7 +47,8 @@ class Shard:
     @property
     def picture_sizes(self) -> List[Tuple[int, int]]:
         """Height and width of each picture of `sizes`."""
-        return [tuple(map(int, reversed(size.split("x")))) for size in self.sizes]  # type: ignore
+        parsed = {size: parsed_size(size) for size in set(self.sizes)}
+        return [parsed[size] for size in self.sizes]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -211,7 +214,7 @@ class Manifest:
             )
         try:
             shards = tuple(
-                _build(Shard, dict(shard, sizes=tuple(shard.get("sizes", ()))))
+                _build(Shard, dict(shard, sizes=_each_once(shard.get("sizes", ()))))
                 for shard in values["shards"]
             )
             scales = tuple(values["scales"])
@@ -239,12 +242,14 @@ class Manifest:
 
     def _wrong_sizes(self) -> Optional[str]:
         """What contradicts the sizes of the pictures, from which the tiles are computed."""
-        sizes = [size for shard in self.shards for size in shard.sizes]
-        for size in sizes:
+        # There may be millions of pictures, and few sizes.
+        counts = [collections.Counter(shard.sizes) for shard in self.shards]
+        for size in itertools.chain(*counts):
             if not (isinstance(size, str) and _SIZE.fullmatch(size)):
                 return "a picture measures %r" % (size,)
-        if len(sizes) != self.pictures:
-            return "it counts %d pictures, and tells the sizes of %d" % (self.pictures, len(sizes))
+        told = sum(len(shard.sizes) for shard in self.shards)
+        if told != self.pictures:
+            return "it counts %d pictures, and tells the sizes of %d" % (self.pictures, told)
         if self.kind == "training":
             multiple = tiles.common_multiple(self.scales)
             overlap = tiles.least_overlap(self.patch_size, self.scales)
@@ -252,8 +257,9 @@ class Manifest:
                 return "its tiles overlap by %d" % self.overlap
             if self.tile_size <= overlap or self.tile_size % multiple:
                 return "its tiles measure %d" % self.tile_size
-        for shard in self.shards:
-            expected = sum(map(self._records_of, shard.picture_sizes))
+        records = {size: self._records_of(parsed_size(size)) for size in itertools.chain(*counts)}
+        for shard, count in zip(self.shards, counts):
+            expected = sum(number * records[size] for size, number in count.items())
             if expected != shard.records:
                 return "%s holds %d records, its pictures give %d" % (
                     shard.name,
@@ -272,6 +278,18 @@ class Manifest:
             return 0
         counts = [tiles.tiles_along(s, self.tile_size, self.overlap, multiple)[0] for s in sides]
         return counts[0] * counts[1]
+
+
+def parsed_size(size: str) -> Tuple[int, int]:
+    """Height and width of "WIDTHxHEIGHT"."""
+    width, height = size.split("x")
+    return int(height), int(width)
+
+
+def _each_once(sizes: Iterable[Any]) -> Tuple[Any, ...]:
+    """The same sizes, equal texts being one in memory."""
+    known: Dict[Any, Any] = {}
+    return tuple(known.setdefault(size, size) for size in sizes)
 
 
 def name_of_folder(path: str) -> str:

@@ -7,12 +7,13 @@ these to be as likely as the others, a side of n places counts as one of as many
 pixels, where n is less than that.
 """
 
-import functools
-from typing import List, NamedTuple, Optional, Tuple
+import array
+import itertools
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from bsrn_estimator.data.manifest import Manifest
+from bsrn_estimator.data.manifest import Manifest, parsed_size
 from bsrn_estimator.data.tiles import common_multiple, patch_area, tiles_of
 
 # An epoch's rounding is shifted by so many parts of a record's share.
@@ -24,7 +25,7 @@ class PatchPlaces(NamedTuple):
 
     Attributes:
       areas: height and width of the part of the LR tile in which the patches lie that belong to it,
-        in pixels from its first one on; int64 [records, 2].
+        in pixels from its first one on; int32 [records, 2].
       weights: in what proportion the records are read; int64 [records], at least 1.
     """
 
@@ -48,15 +49,39 @@ def patch_places(manifest: Manifest, scale: int, patch_size: int) -> Optional[Pa
         return None
     layout = manifest.tile_size, manifest.overlap, manifest.scales
 
-    @functools.lru_cache(maxsize=None)
-    def of_picture(size: Tuple[int, int]) -> np.ndarray:
-        areas = [patch_area(tile, scale, patch_size) for tile in tiles_of(size, *layout)]
-        weights = picture_weights(areas, size, manifest.scales, scale, patch_size)
-        return np.column_stack([np.array(areas, np.int64), np.array(weights, np.int64)])
+    # Computed once for each size: there may be millions of pictures.
+    numbers: Dict[str, int] = {}
+    found: List[Tuple[List[Tuple[int, int]], List[int]]] = []
+    of_pictures = array.array("l")
+    for size in itertools.chain(*(shard.sizes for shard in manifest.shards)):
+        number = numbers.setdefault(size, len(numbers))
+        of_pictures.append(number)
+        if number == len(found):
+            whole = parsed_size(size)
+            parts = [patch_area(tile, scale, patch_size) for tile in tiles_of(whole, *layout)]
+            shares = picture_weights(parts, whole, manifest.scales, scale, patch_size)
+            found.append((parts, shares))
+    rows = _rows([len(parts) for parts, _ in found], np.array(of_pictures, np.int64))
+    areas = np.concatenate([np.array(parts, np.int32) for parts, _ in found])
+    weights = np.concatenate([np.array(shares, np.int64) for _, shares in found])
+    return PatchPlaces(areas[rows], weights[rows])
 
-    sizes = [size for shard in manifest.shards for size in shard.picture_sizes]
-    table = np.concatenate([of_picture(size) for size in sizes])
-    return PatchPlaces(table[:, :2], table[:, 2])
+
+def _rows(lengths: Sequence[int], tables: np.ndarray) -> np.ndarray:
+    """Which rows of tables that stand one behind another all pictures have, one after the other.
+
+    Args:
+      lengths: rows of each table.
+      tables: the table of each picture, int64 [pictures].
+
+    Returns:
+      int64 [rows of all pictures].
+    """
+    counts = np.array(lengths, np.int64)[tables]
+    firsts = (np.cumsum(lengths) - lengths)[tables]
+    # Where the rows of each picture begin in the result.
+    begins = np.cumsum(counts) - counts
+    return np.arange(counts.sum()) + np.repeat(firsts - begins, counts)
 
 
 def picture_weights(

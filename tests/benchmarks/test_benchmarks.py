@@ -141,6 +141,19 @@ def test_convert(run, monkeypatch):
     assert result["two_workers_against_one"] > 0
 
 
+def test_conversion_on_beam(run, monkeypatch):
+    pytest.importorskip("apache_beam", reason="Apache Beam is not installed")
+    monkeypatch.setattr(convert, "SIZE", (204, 252))
+    require_ratio(run("benchmarks.convert", "--beam", "--count=2", "--rounds=1"))
+
+
+def test_many_records(run, monkeypatch, root):
+    monkeypatch.chdir(str(root))
+    result = run("benchmarks.many_records", "--records=20003")
+    require_ratio(result)
+    assert result["records"] == 20003
+
+
 def test_input_pipeline(run, monkeypatch):
     monkeypatch.setattr(input_pipeline, "SIZE", (240, 288))
     quick = ("--count=1", "--seconds=0.1", "--tiles_in_play=2")

@@ -110,12 +110,9 @@ def test_stopped_on_another_file_system_it_goes_on(root, tmp_path, pictures, num
     wait_until(lambda: not members(process.pid), "its workers outlive it")
     made = {path.name: path.stat().st_mtime_ns for path in entries("*.json.incomplete")}
     assert made and not (tmp_path / "out" / "manifest.json").exists()
-    journal = (tmp_path / "out" / "journal.incomplete").stat().st_mtime_ns
     output, _ = finished(start(root, tmp_path, *arguments))
-    assert "set" not in output or output.count("\n") == 2
-    assert journal and fabricate.contents(tmp_path / "out") == fabricate.contents(
-        pictures / "local"
-    )
+    assert " 1 skipped, in " in output
+    assert fabricate.contents(tmp_path / "out") == fabricate.contents(pictures / "local")
     whole = to_tfrecord.main(["x", "--verify", "--output_dir=" + out, "--beam_options=%s" % PLUGIN])
     assert whole == 0
 
@@ -169,8 +166,6 @@ def test_finished_shards_are_not_made_again(tmp_path, pictures, in_this_process,
     assert again.seconds is None and len(set(calls)) == len(calls)
     with pytest.raises(UserError, match="--encoding=png, not raw"):
         converted(in_this_process, output_dir=elsewhere.PREFIX + str(out), encoding="raw")
-    # A changed picture has its shard made anew, and no other.
-    os.utime(str(pictures / "in" / "a00.png"), (1, 1))
 
 
 def test_pairs_on_another_file_system(tmp_path, in_this_process):

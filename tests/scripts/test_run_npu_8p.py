@@ -41,14 +41,22 @@ def setting(root, tmp_path_factory):
     }
     network.update(conv_features=3, state_features=2, recursions=1, scales="2,3")
 
-    def start(name, steps, *further, **variables):
+    (folder / "servers.json").write_text(json.dumps(table(ranks=1, servers=2)))
+
+    def start(name, steps, *further, server=None, **variables):
+        """Starts the script, on the one server of a table, or as one of the two of another."""
         exchange = folder / (name + "-exchange")
-        exchange.mkdir()
+        exchange.mkdir(exist_ok=True)
         environ = dict(os.environ, PYTHON=sys.executable, PYTHONPATH=double)
         environ.update(NPU_DOUBLE_EXCHANGE=str(exchange), **variables)
         command = ["bash", str(root / "scripts" / "run_npu_8p.sh"), "--ranks=2"]
-        command += ["--rank_table=%s" % (folder / "ranks.json")]
-        command += ["--log_dir=%s" % (folder / (name + "-logs")), "--", "--mode=train"]
+        if server is None:
+            command += ["--rank_table=%s" % (folder / "ranks.json")]
+            command += ["--log_dir=%s" % (folder / (name + "-logs"))]
+        else:
+            command += ["--rank_table=%s" % (folder / "servers.json"), "--server_id=" + server]
+            command += ["--log_dir=%s" % (folder / (name + "-logs-" + server))]
+        command += ["--", "--mode=train"]
         command += ["--eval_data_dir=" + test]
         command += ["--%s=%s" % pair for pair in network.items()]
         command += ["--data_dir=" + data, "--model_dir=%s" % (folder / name), "--log_steps=1"]
@@ -95,11 +103,42 @@ def _mean_gradients(data, model_dir):
     return {name: (found[0][0][name] + found[1][0][name]) / 2 for name in found[0][0]}
 
 
-def test_two_ranks_train_one_network(setting):
+@pytest.fixture(scope="module")
+def both(setting):
+    """The model folder of two ranks of one server after two steps."""
     process, model_dir = setting("both", 2)
     output, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
     assert "step 2 of 2" in output
+    return model_dir
+
+
+def test_two_servers_with_a_rank_each_train_the_same_network(setting, both):
+    servers = ["10.0.0.0", "10.0.0.1"]
+    started = [setting("servers", 2, server=server) for server in servers]
+    for process, _ in started:
+        output, errors = process.communicate(timeout=300)
+        assert process.returncode == 0, output + errors
+    model_dir = started[0][1]
+    logs = [os.listdir(str(both.parent / ("servers-logs-" + server))) for server in servers]
+    assert logs == [["rank_0.log"], ["rank_1.log"]]
+    one, other = _tensors(both, 2), _tensors(model_dir, 2)
+    names = sorted(one.get_variable_to_shape_map())
+    assert names == sorted(other.get_variable_to_shape_map())
+    for name in names:
+        np.testing.assert_array_equal(one.get_tensor(name), other.get_tensor(name), name)
+
+
+def test_a_server_that_is_not_told_or_not_listed_starts_nothing(setting):
+    for server, said in (("", "does not list --server_id="), ("10.0.0.7", "does not list")):
+        process, _ = setting("nowhere", 1, server=server)
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 2 and errors.count("\n") == 1
+        assert said in errors or "say which one this is with --server_id" in errors
+
+
+def test_two_ranks_train_one_network(setting, both):
+    model_dir = both
     second_log = (model_dir.parent / "both-logs" / "rank_1.log").read_text()
     assert "step 2 of 2" in second_log
     # Both ranks made the same two steps, and one of them wrote.
