@@ -155,7 +155,7 @@ def test_refuses(train, tmp_path, capsys, given, sentence):
 def test_by_the_command_itself(data, tmp_path):
     command = [sys.executable, "-W", "ignore", "-m", "bsrn_estimator.main"] + FLAGS
     command += ["--data_dir=" + data, "--model_dir=%s" % tmp_path, "--train_steps=1", "--scales=2"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=600)
+    done = subprocess.run(command, capture_output=True, timeout=600)
     assert done.returncode == 0, done.stderr.decode()
     assert contents.network_of(str(tmp_path / "model.ckpt-1")) == Srdrm()
 
