@@ -17,8 +17,9 @@ class Recipe(Settings):
     """How a network is trained; the defaults are the recipe of the paper (arXiv:1811.12546).
 
     The gradient of the schedule "joint" is the mean over scales. A batch is that of one scale, in
-    one step, on one device. The moving average has the decay (1 + step) / (10 + step) early on,
-    where that is less than `ema_decay`.
+    one step, on one device; with `accumulate` a step has several, whose gradient is the mean: the
+    step of a batch that is so many times larger. The moving average has the decay
+    (1 + step) / (10 + step) early on, where that is less than `ema_decay`.
 
     Raises:
       UserError: a value is out of range.
@@ -30,19 +31,29 @@ class Recipe(Settings):
         choices=SCALE_SCHEDULES,
         shown="random; with --use_npu and --replicas joint",
     )
-    batch_size: int = setting(8, "LR patches of one scale in one step on one device", least=1)
+    batch_size: int = setting(
+        8, "LR patches of one scale in one step (or part of it) on one device", least=1
+    )
+    accumulate: int = setting(
+        1,
+        "parts of a step, each of --batch_size, in turn in the memory of one",
+        least=1,
+    )
     patch_size: int = setting(48, "side of an LR patch in pixels", least=1)
     patches_per_tile: int = setting(8, "patches cut from a tile each time it is read", least=1)
     learning_rate: float = setting(1e-4, "Adam's rate at step 0")
     learning_rate_schedule: str = setting(
         "stairs",
         "stairs: times --learning_rate_decay every --learning_rate_decay_steps; cosine: along half "
-        "a cosine, 0 from step --learning_rate_decay_steps on",
-        choices=("stairs", "cosine"),
+        "a cosine, 0 from step --learning_rate_decay_steps on; constant: as it is",
+        choices=("stairs", "cosine", "constant"),
     )
     learning_rate_decay: float = setting(0.5, "factor of the rate at each stair")
     learning_rate_decay_steps: int = setting(
         200000, "steps from stair to stair, or to the end of the cosine", least=1
+    )
+    warmup_steps: int = setting(
+        0, "steps over which the rate rises, in a line from 0, to that of the schedule", least=0
     )
     block_rate: float = setting(
         1.0, "factor of the rate of weights that a network uses more than once, as BSRN its block"
@@ -80,6 +91,11 @@ class Recipe(Settings):
         for name, kind in (("jpeg_quality", int), ("noise_sigma", float), ("blur_sigma", float)):
             object.__setattr__(self, name, _range(name, getattr(self, name), kind))
         super().__post_init__()
+
+    @property
+    def step_batch(self) -> int:
+        """LR patches of one scale in one step on one device."""
+        return self.accumulate * self.batch_size
 
     def _rules(self) -> Iterator[Tuple[bool, str]]:
         for name in ("learning_rate", "block_rate", "adam_epsilon"):

@@ -61,12 +61,13 @@ class MainOptions(Settings):
     )
     checkpoint: Optional[str] = setting(
         None,
-        "evaluate, predict, export: the checkpoint to use; pretrained for the network that comes "
-        "with the project, photo for that for JPEG photographs; evaluate compares several, with "
+        "evaluate, predict, export: the checkpoint to use; pretrained, or clean, for the network "
+        "that comes with the project, photo for that for JPEG photographs; predict: auto for photo "
+        "where a picture is a JPEG or a lossy WebP, else clean; evaluate compares several, with "
         "commas; train: first weights of a new run. A checkpoint of the reference implementation "
         "will do",
         kind=str,
-        shown="the newest in --model_dir",
+        shown="the newest in --model_dir; without it predict: auto, export: pretrained",
     )
 
 

@@ -19,8 +19,7 @@ def run() -> int:
       UserError: something is wrong that the user can mend.
     """
     with failures.readable(FLAGS.model_dir):
-        options = PredictOptions.from_flags(FLAGS, **flags.network_to_use())
-        return predict.run(options, _network(options))
+        return predict.run(PredictOptions.from_flags(FLAGS, **flags.network_to_use()), _network)
 
 
 def _network(options: PredictOptions) -> UsableNetwork:

@@ -6,7 +6,8 @@ A checkpoint of the reference implementation has the names and shapes of this pr
 
 import dataclasses
 import os
-from typing import Any, Dict, List, Mapping, Optional, Tuple, Type
+import re
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple, Type
 
 import numpy as np
 
@@ -20,6 +21,8 @@ from bsrn_estimator.networks.base import Network
 SLOTS = ("/Adam", "/Adam_1")
 AVERAGE = "/ExponentialMovingAverage"
 POWERS = ("beta1_power", "beta2_power")
+# What version 0.1.0 put before them where a GPU mixed precisions: a condition of TensorFlow's.
+_FORMER = re.compile(r"cond(_\d+)?/")
 _LISTED = 4
 
 
@@ -57,7 +60,16 @@ class Description:
     def optimizer_names(self) -> List[str]:
         """Names of the variables of Adam, as far as they are there, in order."""
         slots = _slots(self.shapes, self.family)
-        return [name for name in list(POWERS) + slots if name in self.shapes]
+        return [name for name in list(POWERS) + slots if self.saved(name) in self.shapes]
+
+    def saved(self, name: str) -> str:
+        """The name under which it has a variable of Adam; see `saved_power`."""
+        return saved_power(name, self.shapes) if name in POWERS else name
+
+    @property
+    def is_former(self) -> bool:
+        """Whether it has variables under the names of version 0.1.0."""
+        return any(self.saved(name) != name for name in POWERS)
 
     @property
     def is_averaged(self) -> bool:
@@ -104,9 +116,24 @@ def describe(prefix: str) -> Description:
         shapes=shapes,
         family=family,
         told=told,
-        has_optimizer=all(name in shapes for name in slots + list(POWERS)),
+        has_optimizer=all(
+            name in shapes for name in slots + [saved_power(power, shapes) for power in POWERS]
+        ),
         global_step=int(reader.get_tensor(step)) if step in shapes else None,
     )
+
+
+def saved_power(name: str, names: Iterable[str]) -> str:
+    """The name under which a checkpoint has one of `POWERS`.
+
+    Args:
+      name: that of the variable in the graph.
+      names: all that the checkpoint holds.
+    """
+    if name in names:
+        return name
+    former = [n for n in names if n.endswith("/" + name) and _FORMER.fullmatch(n[: -len(name)])]
+    return min(former, default=name)
 
 
 def _weights(names, family: Type[Network]) -> List[str]:

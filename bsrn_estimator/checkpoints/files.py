@@ -14,15 +14,18 @@ from typing import Callable, List, Optional, Sequence, TypeVar
 import numpy as np
 
 from bsrn_estimator import files
-from bsrn_estimator.checkpoints import SHIPPED, keras_file, literal
+from bsrn_estimator.checkpoints import AUTO, CLEAN, PRETRAINED, SHIPPED, keras_file, literal
 from bsrn_estimator.errors import UserError
 
 # Where the networks that come with the project are, by the word for each.
+_HERE = os.path.dirname(os.path.abspath(__file__))
 SHIPPED_FOLDERS = {
-    word: os.path.join(os.path.dirname(os.path.abspath(__file__)), word) for word in SHIPPED
+    word: os.path.join(_HERE, PRETRAINED if word == CLEAN else word) for word in SHIPPED
 }
 # What is made of it is written here, not beside it.
-SHIPPED_RESULTS = {folder: os.path.join("runs", word) for word, folder in SHIPPED_FOLDERS.items()}
+SHIPPED_RESULTS = {
+    folder: os.path.join("runs", os.path.basename(folder)) for folder in SHIPPED_FOLDERS.values()
+}
 
 # How `damage` ends where a tensor can be read and holds a NaN or an infinity.
 NOT_FINITE = " is not finite"
@@ -51,6 +54,11 @@ def resolve(path: str) -> str:
     Raises:
       UserError: there is none, or the one named is damaged.
     """
+    if path == AUTO:
+        raise UserError(
+            "auto chooses by the picture, in predict and the server; name one network here: "
+            "pretrained, photo, or a checkpoint"
+        )
     path = SHIPPED_FOLDERS.get(path, path)
     if os.path.isdir(path):
         inner = os.path.join(path, "checkpoint")
@@ -148,7 +156,7 @@ def exists(prefix: str) -> bool:
 
 def may_be(path: str) -> bool:
     """Whether `resolve` might take `path`, by its name alone."""
-    return path in SHIPPED or os.path.isdir(path) or exists(_ENDINGS.sub("", path))
+    return path in SHIPPED + (AUTO,) or os.path.isdir(path) or exists(_ENDINGS.sub("", path))
 
 
 def damage(prefix: str) -> Optional[str]:

@@ -1,6 +1,7 @@
 """Which trained network is used, and which of its outputs: what predict and export share."""
 
 import dataclasses
+import os
 from typing import Any, Mapping, Optional, Tuple
 
 from bsrn_estimator.networks.choice import OutputChoice
@@ -24,6 +25,12 @@ class UseOptions(OutputChoice):
     given: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     scales: Optional[Tuple[int, ...]] = None
     overwrite: bool = setting(False, "makes again, or replaces, what is there", modes=USE)
+
+    @property
+    def named(self) -> Optional[str]:
+        """What names the network; None where that is left open, for there is no such run either."""
+        trained_here = bool(self.model_dir) and os.path.isdir(self.model_dir or "")
+        return self.checkpoint or (self.model_dir if trained_here else None)
 
     @property
     def choice(self) -> OutputChoice:

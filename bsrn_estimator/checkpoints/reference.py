@@ -31,11 +31,13 @@ def write_reference(prefix: str, out: str, weights_only: bool = False) -> List[s
     if os.path.exists(out + ".index"):
         raise UserError("%s.index exists; name another place" % out)
     names = description.weights + ([] if weights_only else description.optimizer_names)
+    sources = [
+        description.trained(name) if weights_only else description.saved(name) for name in names
+    ]
     reader = literal.reader(prefix)
     aside = files.aside(out)
     try:
         os.makedirs(os.path.dirname(out) or ".", exist_ok=True)
-        sources = map(description.trained, names) if weights_only else names
         values = dict(zip(names, map(reader.get_tensor, sources)))
         place = literal.folder(os.path.dirname(aside))
         tensors.save(os.path.join(place, os.path.basename(aside)), values)

@@ -172,7 +172,9 @@ def _variables(network: Network, description: Description, with_optimizer: bool)
         return {description.trained(name): variable for name, variable in weights.items()}
     for variable in tf.global_variables():
         name = _name(variable)
-        if name in POWERS or (name.startswith(network.scope) and name.endswith(SLOTS)):
+        if name in POWERS:
+            weights[description.saved(name)] = variable
+        elif name.startswith(network.scope) and name.endswith(SLOTS):
             weights[network.saved_name(name, description.shapes)] = variable
     return weights
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from typing import Any, Callable, Mapping, Optional, Sequence, Tuple
 
 from bsrn_estimator.checkpoints import PRETRAINED, contents, literal, restoring
@@ -93,7 +92,6 @@ class TrainedNetwork(UsableNetwork):
 
 def find(
     checkpoint: Optional[str] = None,
-    model_dir: Optional[str] = None,
     given: Optional[Mapping[str, Any]] = None,
     session_config: Optional[tf.ConfigProto] = None,
     precision: str = FLOAT32,
@@ -101,9 +99,8 @@ def find(
     """The network that the user means.
 
     Args:
-      checkpoint: what `checkpoints.files.resolve` takes; None for the newest in `model_dir`.
-      model_dir: a folder that training wrote; where it does not exist, or is None, the network
-        that comes with the project is taken.
+      checkpoint: what `checkpoints.files.resolve` takes; None for the network for clean pictures
+        that comes with the project.
       given: see `contents.network_of`.
       session_config: options of its sessions; see `new_session`.
       precision: in which it is computed.
@@ -111,8 +108,5 @@ def find(
     Raises:
       UserError: there is no checkpoint, or it cannot be used.
     """
-    if not checkpoint:
-        trained_here = model_dir if model_dir and os.path.isdir(model_dir) else None
-        checkpoint = trained_here or PRETRAINED
-    prefix = checkpoint_files.resolve(checkpoint)
+    prefix = checkpoint_files.resolve(checkpoint or PRETRAINED)
     return TrainedNetwork(prefix, contents.network_of(prefix, given), session_config, precision)

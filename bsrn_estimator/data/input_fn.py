@@ -52,8 +52,8 @@ def training_input_fn(
     Args:
       data_dir: folder of training records.
       scales: the scales that are trained, ascending.
-      recipe: schedule, batch and patch size, patches for each reading of a tile, degradations,
-        seed.
+      recipe: schedule, batch (`step_batch`) and patch size, patches for each reading of a tile,
+        degradations, seed.
       start_step: number of the first batch; with several replicas fed from one input function,
         the batches that all of them have taken.
       batches_per_step: successive batches of one step, one for each replica; in the random
@@ -86,9 +86,9 @@ def training_input_fn(
             recipe.seed,
             scale,
             reader.manifest.records,
-            recipe.batch_size,
+            recipe.step_batch,
             recipe.patches_per_tile,
-            -(-tiles // recipe.batch_size),
+            -(-tiles // recipe.step_batch),
             rank,
             rank_size,
             _shares(places[scale]),
@@ -163,12 +163,12 @@ def synthetic_input_fn(
 
     def batches(scale: int, _first: int) -> tf.data.Dataset:
         noise = np.random.RandomState(scale)
-        lr = [recipe.batch_size, recipe.patch_size, recipe.patch_size, 3]
+        lr = [recipe.step_batch, recipe.patch_size, recipe.patch_size, 3]
         hr = [lr[0], scale * lr[1], scale * lr[2], 3]
         batch = {
             "lr": noise.randint(0, 256, lr, np.uint8),
             "hr": noise.randint(0, 256, hr, np.uint8),
-            "key": [b"synthetic"] * recipe.batch_size,
+            "key": [b"synthetic"] * recipe.step_batch,
         }
         dataset = tf.data.Dataset.from_tensors(batch).repeat()
         return dataset if with_keys else dataset.map(_without_key)

@@ -90,9 +90,9 @@ def tiles_in_play(recipe: Recipe, scale: int) -> int:
       scale: the largest scale that is trained.
     """
     pixels = recipe.patch_size**2 * (1 + scale**2)
-    group = recipe.batch_size * recipe.patches_per_tile * 3 * pixels
+    group = recipe.step_batch * recipe.patches_per_tile * 3 * pixels
     groups = min(_GROUPS_IN_PLAY, max(_BYTES_IN_PLAY // group, 1))
-    return max(groups * recipe.batch_size, FORMER_TILES_IN_PLAY)
+    return max(groups * recipe.step_batch, FORMER_TILES_IN_PLAY)
 
 
 # Two epochs meet in a block, for each of four scales; a few more where records are few.

@@ -14,8 +14,8 @@ from bsrn_estimator.networks.choice import OutputChoice
 def main() -> None:
     """Writes them beside the weights; takes no arguments but --help."""
     argparse.ArgumentParser(description=__doc__.split("\n")[0]).parse_args()
-    for word, folder in SHIPPED_FOLDERS.items():
-        network = trained.find(word)
+    for folder in sorted(set(SHIPPED_FOLDERS.values())):
+        network = trained.find(folder)
         cache.write(network, network.scales, folder, OutputChoice())
 
 

@@ -26,7 +26,7 @@ from bsrn_estimator.export.options import ExportOptions
 from bsrn_estimator.networks.choice import OutputChoice
 
 # Changes whenever the same checkpoint comes to give another model.
-VERSION = 1
+VERSION = 2
 # Checkpoints whose models are kept: those used last.
 _KEPT = 8
 _NAMES = "*_x*.onnx"

@@ -1,7 +1,6 @@
 """Which engine computes a network, and the network in it."""
 
 import glob
-import os
 import sys
 from typing import Callable, Dict, List, NamedTuple, Optional
 
@@ -49,8 +48,7 @@ def find(options: UseOptions, wish: Wish) -> Optional[onnx_network.OnnxNetwork]:
     Raises:
       UserError: the engine asked for is not there, or cannot compute what is asked for.
     """
-    here = options.model_dir if options.model_dir and os.path.isdir(options.model_dir) else None
-    named = options.checkpoint or here or PRETRAINED
+    named = options.named or PRETRAINED
     if finding.is_onnx(named):
         engine = _for_file(named, wish)
         precision = runtimes.precision_of(engine, wish.mixed)

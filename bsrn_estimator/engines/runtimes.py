@@ -20,11 +20,11 @@ Run = Callable[[np.ndarray], np.ndarray]
 
 # OpenVINO keeps an operation in float32 that bears it.
 _PRECISE = '<attribute name="precise" version="0"/>'
-# Sums in the network, which are no biases, and all of the last convolution: with that in bfloat16
-# the sums behind it are too, where the values from 128 on are whole numbers.
+# The sums of the recursions, which are no biases, and all from the last convolution on: with that
+# in bfloat16 the sums behind it are too, where the values from 128 on are whole numbers.
 _PRECISE_LAYER = re.compile(
     r'<layer [^>]*name="'
-    r'(?:(?![^"]*Bias)[^"]*"[^>]*type="(?:Add|Multiply)"'
+    r'(?:(?![^"]*Bias)[^"]*residual_modules[^"]*"[^>]*type="(?:Add|Multiply)"'
     r'|[^"]*last_conv[^"]*"[^>]*type="(?:Convolution|Add)")'
 )
 

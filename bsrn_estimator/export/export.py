@@ -32,7 +32,7 @@ def run(options: ExportOptions) -> int:
     """
     if options.export_format == "onnx":
         onnx_model.require()
-    network = trained.find(options.checkpoint, options.model_dir, options.given)
+    network = trained.find(options.named, options.given)
     scales = tuple(options.scales or network.scales)
     require(scales, network.scales, network.prefix)
     network.network.picture_names(options.choice)  # refuses what the network has not

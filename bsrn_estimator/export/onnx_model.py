@@ -6,7 +6,7 @@ from typing import Any, Dict
 
 from bsrn_estimator import files
 from bsrn_estimator.errors import UserError, install_command
-from bsrn_estimator.export import frozen_graph
+from bsrn_estimator.export import frozen_graph, squares
 
 # The newest that every onnxruntime since 1.8 reads and both supported releases of tf2onnx write.
 OPSET = 13
@@ -44,6 +44,7 @@ def write(path: str, frozen, info: Dict[str, Any]) -> None:
         tensors_to_rename=names,
         opset=OPSET,
     )
+    squares.rewrite(model)
     _name_free_axes(model.graph.input[0], "")
     _name_free_axes(model.graph.output[0], "hr_")
     onnx.helper.set_model_props(model, {"bsrn_estimator": json.dumps(info)})

@@ -24,8 +24,10 @@ from bsrn_estimator.checkpoints.usable import UsableNetwork
 from bsrn_estimator.data.manifest import name_of_folder
 from bsrn_estimator.errors import RunFailed, UserError, printable
 from bsrn_estimator.export import finding
+from bsrn_estimator.inference import sharing
 from bsrn_estimator.inference.ground_truth import GroundTruth
 from bsrn_estimator.inference.options import PredictOptions
+from bsrn_estimator.inference.sharing import Find, Share
 from bsrn_estimator.inference.targets import BICUBIC, Source, Target, Targets, crc32
 from bsrn_estimator.inference.upscaler import Upscaler
 from bsrn_estimator.networks.precision import FLOAT32
@@ -44,35 +46,34 @@ from bsrn_estimator.progress import progress
 from bsrn_estimator.scales import SUPPORTED
 
 
-def run(options: PredictOptions, network: Optional[UsableNetwork] = None) -> int:
+def run(options: PredictOptions, find: Optional[Find] = None) -> int:
     """Upscales the pictures; returns 0, or 1 where some were skipped.
 
     Args:
       options: what to do.
-      network: what upscales; None for what `find_network` finds.
+      find: gives the network of options that name one; by default `find_network`.
 
     Raises:
       UserError: nothing can be done: no picture, no network, no such scale.
       RunFailed: the disk takes no more; what was finished stays.
     """
-    network = network or find_network(options)
-    scales = _scales_of(network, options)
+    find = find or find_network
+    # What is wrong with a network that is named is told before folders are searched.
+    named = None if sharing.is_open(options) else find(options)
     found = picture_files.find(
         options.input, options.output_dir, options.follow_links, options.from_results
     )
-    file_tools.make_folder(options.output_dir, "--output_dir=%s" % printable(options.output_dir))
-    upscaler = Upscaler(
-        network,
-        options.choice,
-        options.tile,
-        options.tile_overlap,
-        options.self_ensemble,
-        scales,
+    shares = (
+        sharing.by_picture(options, found.files, find)
+        if named is None
+        else [Share(named, found.files)]
     )
-    said = network.name, network.engine, network.precision
-    print("network: %s, run by %s, computed in %s" % said, flush=True)
-    with upscaler:
-        job = _Job(options, network, upscaler, scales, found.files)
+    scales = _scales_of(shares[0].network, options)
+    file_tools.make_folder(options.output_dir, "--output_dir=%s" % printable(options.output_dir))
+    with contextlib.ExitStack() as stack:
+        upscalers = [stack.enter_context(_upscaler(options, s.network, scales)) for s in shares]
+        print(sharing.sentence(shares), flush=True)
+        job = _Job(options, shares, upscalers, scales, found.files)
         for sentence in found.unreadable:
             job.skip(sentence)
         try:
@@ -81,7 +82,7 @@ def run(options: PredictOptions, network: Optional[UsableNetwork] = None) -> int
             job.summarise(found.passed_over)
             raise
     try:
-        return job.finish(network.step, found.passed_over)
+        return job.finish(found.passed_over)
     except OSError as error:
         folder = printable(options.output_dir)
         full = failures.unwritable(error, folder, "where it stopped")
@@ -103,10 +104,10 @@ def find_network(
     from bsrn_estimator.checkpoints import trained
     from bsrn_estimator.export import exported
 
-    named = options.checkpoint
+    named = options.named
     if named and named not in SHIPPED and finding.is_export(named):
         return exported.ExportedNetwork(named, session_config, precision)
-    return trained.find(named, options.model_dir, options.given, session_config, precision)
+    return trained.find(named, options.given, session_config, precision)
 
 
 def pixels_of_one(options: PredictOptions) -> Optional[int]:
@@ -119,6 +120,17 @@ def pixels_of_one(options: PredictOptions) -> Optional[int]:
         return None  # said when its turn comes
     factors = sum(scale**2 for scale in options.scales or SUPPORTED)
     return height * width * factors * (8 if options.self_ensemble else 1)
+
+
+def _upscaler(options: PredictOptions, network: UsableNetwork, scales: Sequence[int]) -> Upscaler:
+    return Upscaler(
+        network,
+        options.choice,
+        options.tile,
+        options.tile_overlap,
+        options.self_ensemble,
+        scales,
+    )
 
 
 def _scales_of(network, options: PredictOptions) -> Tuple[int, ...]:
@@ -141,14 +153,19 @@ class _Job:
     def __init__(
         self,
         options: PredictOptions,
-        network: UsableNetwork,
-        upscaler: Upscaler,
+        shares: Sequence[Share],
+        upscalers: Sequence[Upscaler],
         scales: Sequence[int],
         files: Sequence[PictureFile],
     ) -> None:
-        self._options, self._upscaler, self._scales = options, upscaler, scales
-        self._files = files
-        self._targets = Targets(options, files, network, upscaler)
+        self._options, self._scales, self._files = options, scales, files
+        self._upscalers: Dict[PictureFile, Upscaler] = {}
+        self._targets: Dict[PictureFile, Targets] = {}
+        for share, upscaler in zip(shares, upscalers):
+            self._upscalers.update(dict.fromkeys(share.files, upscaler))
+            targets = Targets(options, files, share.network, upscaler)
+            self._targets.update(dict.fromkeys(share.files, targets))
+        self._steps = {share.network.step for share in shares}
         self._made: Set[str] = set()
         self._replaced: Set[str] = set()
         self._found: Set[str] = set()
@@ -167,8 +184,8 @@ class _Job:
             self._report = report.Report(
                 name_of_folder(options.hr_dir),
                 self._shaves,
-                upscaler.names[0],
-                network.precision,
+                upscalers[0].names[0],
+                shares[0].network.precision,
                 options.grey,
             )
         self._compared = 0
@@ -223,11 +240,12 @@ class _Job:
         else:
             self._bar.write("skipped: %s" % sentence)
 
-    def finish(self, step: int, passed_over: picture_files.PassedOver) -> int:
+    def finish(self, passed_over: picture_files.PassedOver) -> int:
         """Writes the metrics, prints the summary, and returns the exit status."""
         if self._compared:
             from bsrn_estimator.evaluation import report
 
+            step = max(self._steps) if len(self._steps) == 1 else 0
             content = self._report.to_dict(step or None)
             path = report.save(content, self._options.output_dir)
             print(report.table(content))
@@ -256,20 +274,21 @@ class _Job:
     def _tiles_of(self, file: PictureFile) -> int:
         try:
             size = picture_size(file.path, self._options.max_pixels)
-            return sum(self._upscaler.tiles(size[0], size[1], scale) for scale in self._scales)
+            tiles = self._upscalers[file].tiles
+            return sum(tiles(size[0], size[1], scale) for scale in self._scales)
         except UserError:
             return 0  # said when its turn comes
 
     def _picture(self, file: PictureFile, wait: bool) -> None:
         size = picture_size(file.path, self._options.max_pixels)
-        source = Source(file, size, crc32(file.path))
+        source, own = Source(file, size, crc32(file.path)), self._targets[file]
         picture = None
         for scale in self._scales:
             # Before anything is computed, for a pair that does not fit is a mistake.
             hr_path = self._truth.path(file, size) if self._truth else None
-            targets = self._targets.of(source, scale)
+            targets = own.of(source, scale)
             while True:
-                todo = [target for target in targets if not self._targets.is_finished(target)]
+                todo = [target for target in targets if not own.is_finished(target)]
                 self._found |= {target.path for target in targets if target not in todo}
                 self._found -= self._made
                 if not todo:
@@ -277,7 +296,7 @@ class _Job:
                 if picture is None:
                     picture = self._read(file)
                 with contextlib.suppress(_MeanwhileFinished):
-                    self._upscale(printable(file.path), picture, scale, todo, wait)
+                    self._upscale(file, picture, scale, todo, wait)
                     break
             if hr_path:
                 self._compare(file, scale, hr_path, targets[0].path)
@@ -292,12 +311,15 @@ class _Job:
                 return picture._replace(alpha=None)
         return picture
 
-    def _upscale(self, label: str, picture, scale: int, todo: List[Target], wait: bool) -> None:
-        """Writes the results that are to be done of the picture that messages call `label`."""
+    def _upscale(
+        self, file: PictureFile, picture, scale: int, todo: List[Target], wait: bool
+    ) -> None:
+        """Writes the results that are to be done of a picture."""
         height, width = (scale * side for side in picture.colours.shape[:2])
         shape = (height, width, picture.colours.shape[2] + (picture.alpha is not None))
-        form = self._targets.form
-        form.check(label, height, width, picture.alpha is not None)
+        targets = self._targets[file]
+        form = targets.form
+        form.check(printable(file.path), height, width, picture.alpha is not None)
         with contextlib.ExitStack() as stack:
             writers = {}
             for target in todo:
@@ -306,21 +328,23 @@ class _Job:
                     target.path, shape, picture.bits, picture.icc_profile, target.record, form, wait
                 )
                 writers[target.kind] = stack.enter_context(writer)
-            if any(self._targets.is_finished(target) for target in todo):
+            if any(targets.is_finished(target) for target in todo):
                 raise _MeanwhileFinished
             there = {target.path for target in todo if os.path.lexists(target.path)}
             if BICUBIC in writers:
                 _write_bicubic(picture, scale, writers.pop(BICUBIC))
             if writers:
-                self._write_outputs(picture, scale, writers)
+                self._write_outputs(self._upscalers[file], picture, scale, writers)
         self._made |= {target.path for target in todo}
         self._replaced |= there
 
-    def _write_outputs(self, picture, scale: int, writers: Dict[str, Any]) -> None:
+    def _write_outputs(
+        self, upscaler: Upscaler, picture, scale: int, writers: Dict[str, Any]
+    ) -> None:
         row = 0
-        for bands in self._upscaler.bands(picture.rgb(), scale, picture.store, self._bar.update):
+        for bands in upscaler.bands(picture.rgb(), scale, picture.store, self._bar.update):
             end = row + len(bands[0]) // scale
-            for name, band in zip(self._upscaler.names, bands):
+            for name, band in zip(upscaler.names, bands):
                 if name in writers:
                     writers[name].write(with_alpha(band, picture, scale, row, end))
             row = end
@@ -336,7 +360,7 @@ class _Job:
         figures = metrics.compare(hr, result, shave, grey)
         for key, value in metrics.compare(hr, bicubic, shave, grey).items():
             figures["bicubic_" + key] = value
-        self._report.add(file.relative, {scale: {self._upscaler.names[0]: figures}})
+        self._report.add(file.relative, {scale: {self._upscalers[file].names[0]: figures}})
         self._compared += 1
 
 

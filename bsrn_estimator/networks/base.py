@@ -180,6 +180,20 @@ class Network(Settings, abc.ABC):
         del name
         return False
 
+    def activations(self, lr: Any) -> Dict[str, Any]:
+        """What comes out of the network's ReLUs, for a look at whether its units live.
+
+        Args:
+          lr: [batch, height, width, 3].
+
+        Returns:
+          Layer to a tensor [batch, height, width, units] that is above 0 where a unit is active, in
+          the order of the network; a layer that is applied several times once each. Empty for a
+          family that names none, whose units are then not looked at.
+        """
+        del lr
+        return {}
+
     def is_in_unit(self, name: str) -> bool:
         """Whether the weight of that name is multiplied by the unit of a platform, so that all
         features are; a network with no such weight has its features in one unit alone."""

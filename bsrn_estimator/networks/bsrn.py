@@ -135,6 +135,12 @@ class Bsrn(BsrnFields):
         """Whether it belongs to the block, which all recursions share."""
         return name.startswith("generator/residual_modules/")
 
+    def activations(self, lr: Any) -> Dict[str, Any]:
+        """Of the block in every recursion, and of each upscaler after the last one."""
+        from bsrn_estimator.networks import bsrn_layers
+
+        return bsrn_layers.activations(lr, self)
+
     def is_in_unit(self, name: str) -> bool:
         """The first kernel, and every bias but the last: convolutions and ReLUs have no unit."""
         is_scaled = "/first_conv/" in name or name.endswith("/bias")

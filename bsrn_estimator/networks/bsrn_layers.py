@@ -10,6 +10,7 @@ load as they are.
 """
 
 import contextlib
+import functools
 from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 import numpy as np
@@ -77,12 +78,15 @@ def start(lr, network: BsrnFields):
     return tf.pad(carried, [[0, 0], [0, 0], [0, 0], [0, network.state_features]])
 
 
-def recursion(carried, network: BsrnFields):
-    """One recursion: features and state, as `start` returns them, to the next ones."""
+def recursion(carried, network: BsrnFields, seen: Callable = lambda units: None):
+    """One recursion: features and state, as `start` returns them, to the next ones.
+
+    `seen` is called with what its ReLU gives.
+    """
     keep = np.ones(network.conv_features + network.state_features, np.float32)
     keep[network.conv_features :] = 0
     with tf.variable_scope("generator/residual_modules", reuse=tf.AUTO_REUSE):
-        return _block(carried, keep)
+        return _block(carried, keep, seen)
 
 
 def features_of(carried, network: BsrnFields):
@@ -90,13 +94,14 @@ def features_of(carried, network: BsrnFields):
     return carried[..., : network.conv_features]
 
 
-def _block(carried, keep):
+def _block(carried, keep, seen: Callable):
     """The convolutions of one recursion; `keep` is 1 on channels of features, 0 on the state's."""
     filters = _channels(carried)
     near_zero = tf.variance_scaling_initializer(
         scale=_BLOCK_VARIANCE, mode="fan_in", distribution="truncated_normal"
     )
     result = tf.nn.relu(_convolution(carried, filters, "conv2d", near_zero))
+    seen(result)
     result = _convolution(result, filters, "conv2d_1", near_zero)
     carried = tf.cast(result, tf.float32) + keep * carried
     result = _convolution(carried, filters, "conv2d_2")
@@ -122,6 +127,27 @@ def trunk(lr, network: BsrnFields) -> List:
     return taken
 
 
+def activations(lr, network: BsrnFields) -> Dict[str, Any]:
+    """What the ReLUs give, by layer; see `Network.activations`.
+
+    Args:
+      lr: [batch, height, width, 3], RGB in 0..255, any dtype.
+      network: its hyper-parameters.
+    """
+    found: Dict[str, Any] = {}
+    carried = start(lr, network)
+    for count in range(1, network.recursions + 1):
+        name = "recursion_%02d" % count
+        carried = recursion(carried, network, functools.partial(found.__setitem__, name))
+    for scale in network.scales:
+
+        def seen(name: str, units, scale=scale) -> None:
+            found["upscale_x%d/%s" % (scale, name)] = units
+
+        _nearly_upscaled(features_of(carried, network), scale, seen)
+    return found
+
+
 def upscaled(features, scale: int):
     """Features at HR size.
 
@@ -136,8 +162,11 @@ def upscaled(features, scale: int):
     return tf.depth_to_space(wide, factor)
 
 
-def _nearly_upscaled(features, scale: int):
-    """What `upscaled` returns before the channels of the last step become pixels; its factor."""
+def _nearly_upscaled(features, scale: int, seen: Callable = lambda name, units: None):
+    """What `upscaled` returns before the channels of the last step become pixels; its factor.
+
+    `seen` is called with the name of each convolution and what its ReLU gives.
+    """
     channels = _channels(features)
     wide, factor = features, 1
     with tf.variable_scope("generator/upscale/x%d" % scale, reuse=tf.AUTO_REUSE):
@@ -145,6 +174,7 @@ def _nearly_upscaled(features, scale: int):
             narrow = tf.depth_to_space(wide, factor) if index else features
             name = "conv2d_%d" % index if index else "conv2d"
             wide = tf.nn.relu(_convolution(narrow, channels * following**2, name))
+            seen(name, wide)
             factor = following
     return wide, factor
 

@@ -27,6 +27,7 @@ class Platform:
       unit: what `network_scope` multiplies all features of a training step with.
       checks_saved_file: whether checkpoints are looked at for numbers that are not finite once they
         are written, rather than by a graph of its own before.
+      reports_health: whether a run of the session may fetch what others do not.
     """
 
     rank = 0
@@ -39,6 +40,7 @@ class Platform:
     max_skipped_steps = 0
     unit = 1.0
     checks_saved_file = False
+    reports_health = True
 
     def check_steps(self, start_step: int, train_steps: int, save_steps: int) -> None:
         """Raises UserError where training cannot start, end or save at such steps."""

@@ -1,8 +1,8 @@
 """NVIDIA GPUs: one, or several that train as replicas of one network."""
 
-from typing import Any, Callable, Dict, List
+from typing import Any, Dict, List
 
-from bsrn_estimator.checkpoints.patient_saver import PatientSaver
+from bsrn_estimator.checkpoints.patient_saver import restoring_patiently
 from bsrn_estimator.compat import TF2, tf
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.platforms.base import Platform
@@ -67,7 +67,9 @@ class GpuPlatform(Platform):
             # Of its sessions alone: as an option of the process it would reach evaluations.
             rewriting = config.session_config.graph_options.rewrite_options
             rewriting.auto_mixed_precision = rewriting.ON
-            model_fn = _restoring_without_loss_scale(model_fn, options.keep_checkpoint_max)
+            # Checkpoints of float32 have no loss scale.
+            keep = options.keep_checkpoint_max
+            model_fn = restoring_patiently(model_fn, keep, LOSS_SCALE_STATE)
         return tf.estimator.Estimator(model_fn, config=config)
 
     def wrap_optimizer(self, optimizer):
@@ -83,22 +85,3 @@ class GpuPlatform(Platform):
     def scalars(self) -> Dict[str, Any]:
         """The loss scale, where there is one."""
         return {} if self._scale is None else {"loss_scale": self._scale}
-
-
-def _restoring_without_loss_scale(model_fn: Callable, keep_checkpoint_max: int) -> Callable:
-    """A model function that goes on from checkpoints of float32 too, which have no loss scale."""
-
-    def with_saver(features, labels, mode):
-        spec = model_fn(features, labels, mode)
-        # An Estimator takes the one that is there, and replicas share their graph.
-        if not tf.get_collection(tf.GraphKeys.SAVERS):
-            saver = PatientSaver(
-                LOSS_SCALE_STATE,
-                sharded=True,
-                max_to_keep=keep_checkpoint_max,
-                save_relative_paths=True,
-            )
-            tf.add_to_collection(tf.GraphKeys.SAVERS, saver)
-        return spec
-
-    return with_saver

@@ -10,9 +10,9 @@ from bsrn_estimator.serve import headers, page
 from bsrn_estimator.serve.admission import ClientGone, Gate
 from bsrn_estimator.serve.engine import Engine
 from bsrn_estimator.serve.monitoring import Metrics
+from bsrn_estimator.serve.networks import Networks
 from bsrn_estimator.serve.predicting import Predicting
 from bsrn_estimator.serve.refusal import Refusal
-from bsrn_estimator.serve.served import ServedModel
 from bsrn_estimator.serve.upscaling import Upscaling
 
 _log = logging.getLogger(__name__)
@@ -26,31 +26,32 @@ _HOW_TO_SEND = {
 
 
 class Service:
-    """One model and all that answers for it; belongs to the event loop's thread.
+    """One model, or several, and all that answers for them; belongs to the event loop's thread.
 
     Attributes:
       headers: what every answer has.
     """
 
     def __init__(
-        self, model: ServedModel, name: str, gate: Gate, tile_of, overlap: int, origin: str
+        self, networks: Networks, name: str, gate: Gate, tile_of, overlap: int, origin: str
     ):
         """Starts the worker.
 
         Args:
-          model: what to serve.
-          name: its name in the paths of TensorFlow Serving's API.
+          networks: what to serve.
+          name: the name of the first in the paths of TensorFlow Serving's API.
           gate: the bounds.
           tile_of: from a scale to the side of a square, in LR pixels, that no tile exceeds.
           overlap: context around what a tile keeps, in LR pixels.
           origin: the site whose scripts may ask, "*" or ""; see `headers`.
         """
-        self._model, self._name, self._gate, self._origin = model, name, gate, origin
+        self._networks, self._name, self._gate, self._origin = networks, name, gate, origin
         self.headers = headers.of_answers(origin)
         self._metrics = Metrics()
         self._metrics.watch(gate)
-        self._metrics.describe(name, model.version, model.scales)
-        self._engine = Engine(model, tile_of, overlap, self._metrics.ran)
+        for called, model in networks.named(name).items():
+            self._metrics.describe(called, model.version, model.scales)
+        self._engine = Engine(networks.scales, tile_of, overlap, self._metrics.ran)
 
     def app(self) -> web.Application:
         """The application with all routes."""
@@ -60,8 +61,9 @@ class Service:
         router.add_get("/healthz", self._health)
         router.add_get("/metrics", self._tell_metrics)
         router.add_get("/about", self._about)
-        Upscaling(self._engine, self._model.scales, self._gate, metrics).add_routes(router)
-        predicting = Predicting(self._engine, self._model, self._name, self._gate, metrics)
+        Upscaling(self._engine, self._networks, self._gate, metrics).add_routes(router)
+        models = self._networks.named(self._name)
+        predicting = Predicting(self._engine, models, self._gate, metrics)
         predicting.add_routes(router)
         page.add_routes(router)
         return app
@@ -124,12 +126,13 @@ class Service:
 
     async def _about(self, _):
         """What the page needs to know."""
-        limits, model = self._gate.limits, self._model
+        limits, networks = self._gate.limits, self._networks
         return web.json_response(
             {
                 "model": self._name,
-                "version": model.version,
-                "scales": model.scales,
+                "version": networks.first.version,
+                "scales": networks.scales,
+                "networks": networks.words,
                 "body_bytes": limits.body_bytes,
                 "pixels": limits.pixels,
             }

@@ -16,7 +16,7 @@ import tempfile
 from typing import Any, Iterator, List, Optional
 
 from bsrn_estimator import scales
-from bsrn_estimator.checkpoints import PRETRAINED, SHIPPED
+from bsrn_estimator.checkpoints import AUTO, SHIPPED, automatic
 from bsrn_estimator.checkpoints.options import UseOptions
 from bsrn_estimator.checkpoints.usable import TENSORFLOW
 from bsrn_estimator.engines import choice, runtimes
@@ -52,9 +52,10 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--model",
         "EXPORT",
-        PRETRAINED,
+        AUTO,
         str,
-        "what --mode=export wrote: a folder, or an ONNX model; or pretrained, or photo",
+        "what --mode=export wrote: a folder, or an ONNX model; or a network that comes with the "
+        "project: clean, photo, or auto for both, photo for what comes as JPEG or lossy WebP",
     )
     parser.add_argument(
         "--engine",
@@ -168,23 +169,30 @@ def _serve(flags) -> None:
     with bound:
         # After the address is had: to load a network takes seconds.
         from bsrn_estimator.serve.app import Service
+        from bsrn_estimator.serve.networks import Networks
 
-        model = _without_tensorflow(flags, wanted) or _in_tensorflow(flags, wanted)
-        model.warm_up()
-        asyncio.run(_run(flags, model, tile_of, bound, Service))
-        model.close()
+        words = automatic.WORDS if flags.model == AUTO else ("",)
+        networks = Networks({word: _loaded(word or flags.model, flags, wanted) for word in words})
+        networks.warm_up()
+        asyncio.run(_run(flags, networks, tile_of, bound, Service))
+        networks.close()
 
 
-def _without_tensorflow(flags, wanted) -> Any:
+def _loaded(model: str, flags, wanted) -> Any:
+    """The network that `model` means, in memory."""
+    return _without_tensorflow(model, flags, wanted) or _in_tensorflow(model, flags, wanted)
+
+
+def _without_tensorflow(model: str, flags, wanted) -> Any:
     """The model in the engine that is to run it; None where that is TensorFlow."""
     if not (
-        flags.model in SHIPPED
-        or finding.is_onnx(flags.model)
+        model in SHIPPED
+        or finding.is_onnx(model)
         or flags.engine not in (runtimes.AUTO, TENSORFLOW)
     ):
         return None
     network = choice.find(
-        UseOptions(checkpoint=flags.model), choice.Wish(flags.engine, flags.mixed_precision)
+        UseOptions(checkpoint=model), choice.Wish(flags.engine, flags.mixed_precision)
     )
     if network is None:
         return None
@@ -193,18 +201,18 @@ def _without_tensorflow(flags, wanted) -> Any:
     return OnnxModel(network, wanted, flags.max_pixels, _shown(flags))
 
 
-def _in_tensorflow(flags, wanted) -> Any:
+def _in_tensorflow(model: str, flags, wanted) -> Any:
     from bsrn_estimator.platforms.choice import present
     from bsrn_estimator.serve.model import Model
 
     precision = present().precision_of_pictures(flags.mixed_precision)
-    with _exported(flags.model) as folder:
+    with _exported(model) as folder:
         return Model(folder, wanted, flags.max_pixels, _shown(flags), precision)
 
 
 def _shown(flags) -> str:
-    """What messages call the network that comes with the project."""
-    return "--model=" + flags.model if flags.model in SHIPPED else ""
+    """What messages call a network that comes with the project."""
+    return "--model=" + flags.model if flags.model in SHIPPED + (AUTO,) else ""
 
 
 @contextlib.contextmanager
@@ -238,7 +246,7 @@ def _tile_of(flags):
     return tile_of
 
 
-async def _run(flags, model, tile_of, bound, service) -> None:
+async def _run(flags, networks, tile_of, bound, service) -> None:
     from bsrn_estimator.serve import server
     from bsrn_estimator.serve.admission import Gate
 
@@ -255,17 +263,23 @@ async def _run(flags, model, tile_of, bound, service) -> None:
     gate = Gate(limits)
 
     def service_of():
-        return service(model, flags.model_name, gate, tile_of, flags.overlap, flags.cors)
+        return service(networks, flags.model_name, gate, tile_of, flags.overlap, flags.cors)
 
     def on_ready():
         host, port = bound.getsockname()[:2]
         address = "[%s]" % host if ":" in host else host
-        shown = flags.model if flags.model in SHIPPED else model.folder
-        listed = scales.listed(model.scales)
-        print(
-            "serving %s (version %d, %s, %s by %s) at http://%s:%d/"
-            % (shown, model.version, listed, model.precision, model.engine, address, port),
-            flush=True,
-        )
+        said = _serving(flags, networks)
+        print("serving %s at http://%s:%d/" % (said, address, port), flush=True)
 
     await server.run(service_of, bound, gate, flags.grace, on_ready)
+
+
+def _serving(flags, networks) -> str:
+    """What is served, in the line that says so."""
+    model = networks.first
+    shown = flags.model if flags.model in SHIPPED + (AUTO,) else model.folder
+    versions = ", ".join(
+        ("%s version %d" % (word, one.version)).strip() for word, one in networks.models.items()
+    )
+    listed = scales.listed(networks.scales)
+    return "%s (%s, %s, %s by %s)" % (shown, versions, listed, model.precision, model.engine)

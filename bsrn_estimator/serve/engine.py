@@ -2,7 +2,7 @@
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from typing import Callable, List
+from typing import Callable, List, Sequence
 
 import numpy as np
 
@@ -17,18 +17,20 @@ _LARGE = 2 * 10**6
 class Engine:
     """The threads of one server; its methods belong to the event loop's thread."""
 
-    def __init__(self, model: ServedModel, tile_of: Callable[[int], int], overlap: int, on_batch):
+    def __init__(
+        self, scales: Sequence[int], tile_of: Callable[[int], int], overlap: int, on_batch
+    ):
         """Starts the network's thread.
 
         Args:
-          model: what to run.
+          scales: those that are served.
           tile_of: from a scale to the side of a square, in LR pixels, that no tile exceeds.
           overlap: context around what a tile keeps, in LR pixels.
           on_batch: see `worker.Worker`.
         """
         self._tile_of, self._overlap = tile_of, overlap
-        largest = max(tile_of(scale) for scale in model.scales)
-        self._worker = Worker(model.upscale, largest**2, on_batch)
+        largest = max(tile_of(scale) for scale in scales)
+        self._worker = Worker(_upscaled, largest**2, on_batch)
         # Decoding, encoding and JSON: few at a time, so that their memory has a bound, and apart,
         # so that small pictures do not wait for the encoding of a large one.
         self._threads = {
@@ -46,11 +48,11 @@ class Engine:
         threads = self._threads["large" if size > _LARGE else "small"]
         return await asyncio.get_event_loop().run_in_executor(threads, function, *arguments)
 
-    def job(self, lr: np.ndarray, scale: int, store) -> Job:
+    def job(self, model: ServedModel, lr: np.ndarray, scale: int, store) -> Job:
         """A picture cut into tiles, ready for `run`; see `worker.Job`."""
         height, width = lr.shape[:2]
         tiles = cover(height, width, self._tile_of(scale), self._overlap)
-        return Job(lr, scale, tiles, store)
+        return Job(lr, scale, tiles, store, model)
 
     async def run(self, jobs: List[Job]) -> List[np.ndarray]:
         """Results of `jobs`; leaving early takes them out of the line."""
@@ -70,3 +72,7 @@ class Engine:
         """Ends the other threads."""
         for threads in self._threads.values():
             threads.shutdown()
+
+
+def _upscaled(lr: np.ndarray, scale: int, model: ServedModel) -> np.ndarray:
+    return model.upscale(lr, scale)

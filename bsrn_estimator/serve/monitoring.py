@@ -17,7 +17,7 @@ class Metrics:
             prometheus_client.GCCollector,
         ):
             collector(registry=registry)
-        self._model = Info("bsrn_model", "The model that is served.", registry=registry)
+        self._model = Info("bsrn_model", "A model that is served.", ["name"], registry=registry)
         self._requests = Counter(
             "bsrn_requests", "Answered requests.", ["route", "status"], registry=registry
         )
@@ -59,7 +59,7 @@ class Metrics:
     def describe(self, name: str, version: int, scales) -> None:
         """Says which model it is."""
         listed = ",".join(str(scale) for scale in scales)
-        self._model.info({"name": name, "version": str(version), "scales": listed})
+        self._model.labels(name).info({"version": str(version), "scales": listed})
 
     def answered(self, route: str, status: int, seconds: float) -> None:
         """Counts a request; `route` is a pattern, not the path that was asked for."""

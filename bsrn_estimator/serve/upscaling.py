@@ -7,15 +7,20 @@ from typing import NamedTuple, Optional
 
 from aiohttp import web
 
+from bsrn_estimator.checkpoints import AUTO
 from bsrn_estimator.serve import bodies, transfer
 from bsrn_estimator.serve.admission import Gate, attended
 from bsrn_estimator.serve.engine import Engine
 from bsrn_estimator.serve.monitoring import Metrics
+from bsrn_estimator.serve.networks import Networks
 from bsrn_estimator.serve.refusal import Refusal
+from bsrn_estimator.serve.served import ServedModel
 from bsrn_estimator.serve.worker import Job
 
 METHODS = ("network", "bicubic")
-_PARAMETERS = ("scale", "format", "method", "id")
+_PARAMETERS = ("scale", "format", "method", "network", "id")
+# Of an answer: which of several networks made it.
+_HEADER = "Bsrn-Network"
 _TICKET = re.compile(r"[0-9A-Za-z-]{8,64}$")
 
 
@@ -25,15 +30,16 @@ class Wish(NamedTuple):
     scale: int
     method: str
     encoding: str
+    network: str
     ticket: str
 
 
 class Upscaling:
     """The two routes."""
 
-    def __init__(self, engine: Engine, scales, gate: Gate, metrics: Metrics):
-        """Takes what it works with; `scales` are those that are served."""
-        self._engine, self._scales, self._gate, self._metrics = engine, scales, gate, metrics
+    def __init__(self, engine: Engine, networks: Networks, gate: Gate, metrics: Metrics):
+        """Takes what it works with."""
+        self._engine, self._networks, self._gate, self._metrics = engine, networks, gate, metrics
         self._jobs = {}
 
     def add_routes(self, router) -> None:
@@ -50,13 +56,16 @@ class Upscaling:
         with self._gate.place() as reserve:
             if transfer.is_gzip(request):
                 body = await self._engine.in_thread(len(body), transfer.inflated, body, limits)
-            answer = self._upscaled(body, wish, reserve)
+            chosen = self._networks.chosen(wish.network, body)
+            answer = self._upscaled(body, wish, chosen.model, reserve)
             encoded, times = await attended(request, answer, limits.seconds)
             media_type = bodies.ENCODINGS[wish.encoding][2]
             headers = {"Content-Type": media_type, "Server-Timing": str(times)}
+            if chosen.word and wish.method == "network":
+                headers[_HEADER] = chosen.word
             return await transfer.send(request, [encoded], headers, limits)
 
-    async def _upscaled(self, body: bytes, wish: Wish, reserve):
+    async def _upscaled(self, body: bytes, wish: Wish, model: ServedModel, reserve):
         """The file that answers an /upscale request, and the times it took."""
         in_thread = self._engine.in_thread
         times, most = _Times(), self._gate.limits.pixels // wish.scale**2
@@ -69,7 +78,7 @@ class Upscaling:
             result = await in_thread(pixels, bodies.bicubic, picture, wish.scale)
             times.mark("bicubic")
             return await self._encoded(result, picture, wish, times), times
-        job = self._engine.job(picture.rgb(), wish.scale, picture.store)
+        job = self._engine.job(model, picture.rgb(), wish.scale, picture.store)
         with self._followed(wish.ticket, job):
             (result,) = await self._engine.run([job])
             times.mark("queue", until=job.started)
@@ -91,17 +100,18 @@ class Upscaling:
         if unknown:
             listed = "%s and %s" % (", ".join(_PARAMETERS[:-1]), _PARAMETERS[-1])
             raise Refusal(400, "%r is not a parameter; there are %s." % (unknown[0][:50], listed))
-        default = str(self._scales[0]) if len(self._scales) == 1 else ""
-        scale = query.get("scale", default)
-        if scale not in [str(known) for known in self._scales]:
-            listed = " or ".join("scale=%d" % known for known in self._scales)
+        scales = self._networks.scales
+        scale = query.get("scale", str(scales[0]) if len(scales) == 1 else "")
+        if scale not in [str(known) for known in scales]:
+            listed = " or ".join("scale=%d" % known for known in scales)
             raise Refusal(400, "This model takes %s, not %r." % (listed, scale[:50]))
         method = _one_of(query, "method", METHODS)
         encoding = _one_of(query, "format", tuple(bodies.ENCODINGS))
+        network = _one_of(query, "network", self._networks.words or (AUTO,))
         ticket = query.get("id", "")
         if ticket and (not _TICKET.match(ticket) or ticket in self._jobs):
             raise Refusal(400, "id takes 8 to 64 letters, digits and dashes, new ones each time.")
-        return Wish(int(scale), method, encoding, ticket)
+        return Wish(int(scale), method, encoding, network, ticket)
 
     @contextlib.contextmanager
     def _followed(self, ticket: str, job: Job):

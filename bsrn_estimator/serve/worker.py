@@ -1,9 +1,9 @@
 """The one thread that runs the network: tiles of all waiting pictures, taking turns.
 
 A picture waits as a `Job`: a queue of tiles. Each turn takes a tile of the job at the head of the
-line and, while the batch has room, tiles of the same shape and scale of the jobs behind it; those
-that have given go to the end of the line. So small pictures of one size share a batch, and between
-two tiles of a large picture everybody else has a turn.
+line and, while the batch has room, tiles of the same shape, scale and network of the jobs behind
+it; those that have given go to the end of the line. So small pictures of one size share a batch,
+and between two tiles of a large picture everybody else has a turn.
 """
 
 import collections
@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from concurrent import futures
-from typing import Callable, List
+from typing import Any, Callable, List
 
 import numpy as np
 
@@ -26,6 +26,7 @@ class Job:
     Attributes:
       lr: [height, width, 3], RGB in 0..255.
       scale: the scale to run.
+      network: what to run; jobs of one network share batches.
       tiles: how many tiles it has.
       done: how many of them have been through the network.
       future: gives the result, [scale * height, scale * width, channels]; cancelling it takes the
@@ -33,7 +34,9 @@ class Job:
       started: time.monotonic() of its first turn, or None.
     """
 
-    def __init__(self, lr: np.ndarray, scale: int, tiles: List, store: Callable):
+    def __init__(
+        self, lr: np.ndarray, scale: int, tiles: List, store: Callable, network: Any = None
+    ):
         """Prepares a job; `Worker.submit` starts it.
 
         Args:
@@ -41,9 +44,11 @@ class Job:
           scale: see above.
           tiles: its `tiles.Tile`s.
           store: from float32 [h, w, 3] of the network to [h, w, channels] of the result.
+          network: see above.
         """
         self.lr = lr
         self.scale = scale
+        self.network = network
         self.tiles = len(tiles)
         self.done = 0
         self.future = futures.Future()
@@ -55,7 +60,7 @@ class Job:
     @property
     def next_shape(self):
         """What tiles must share to be in one batch."""
-        return self.scale, self._waiting[0].lr_shape
+        return self.network, self.scale, self._waiting[0].lr_shape
 
     @property
     def has_more(self) -> bool:
@@ -93,14 +98,15 @@ class Worker:
 
     def __init__(
         self,
-        upscale: Callable[[np.ndarray, int], np.ndarray],
+        upscale: Callable[[np.ndarray, int, Any], np.ndarray],
         batch_pixels: int,
         on_batch: Callable[[int, float], None] = lambda tiles, seconds: None,
     ):
         """Starts the thread.
 
         Args:
-          upscale: from float32 [batch, height, width, 3] and a scale to the network's picture.
+          upscale: from float32 [batch, height, width, 3], a scale and the network of a job to
+            the network's picture.
           batch_pixels: LR pixels of a batch; a tile that has more runs alone.
           on_batch: is told of every batch how many tiles it had and the seconds it took.
         """
@@ -144,7 +150,7 @@ class Worker:
                 self._run_batch(taken)
 
     def _take_turn(self):
-        """Tiles of one shape and scale, at most one of each job, those jobs' turn being over."""
+        """Tiles of one network, shape and scale, at most one of each job; then its turn is over."""
         taken, kept, gave = [], [], []
         shape, room = None, 0
         for job in self._line:
@@ -152,7 +158,7 @@ class Worker:
                 continue
             if shape is None:
                 shape = job.next_shape
-                height, width = shape[1]
+                height, width = shape[-1]
                 room = max(1, self._batch_pixels // (height * width))
             if len(taken) < room and job.next_shape == shape:
                 taken.append((job,) + job.take())
@@ -164,9 +170,10 @@ class Worker:
 
     def _run_batch(self, taken) -> None:
         started = time.monotonic()
+        first = taken[0][0]
         try:
             lr = np.stack([pixels for _, _, pixels in taken])
-            for (job, tile, _), hr in zip(taken, self._upscale(lr, taken[0][0].scale)):
+            for (job, tile, _), hr in zip(taken, self._upscale(lr, first.scale, first.network)):
                 job.place(tile, hr)
         except Exception as error:  # the thread must outlive whatever one batch meets
             _log.exception("a batch of %d tiles failed", len(taken))

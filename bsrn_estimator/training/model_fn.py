@@ -4,8 +4,9 @@ from typing import Any, Callable, Dict, List, Optional
 
 from bsrn_estimator.checkpoints.config_file import Config
 from bsrn_estimator.compat import tf
+from bsrn_estimator.errors import UserError
 from bsrn_estimator.platforms.base import Platform
-from bsrn_estimator.training import optimization
+from bsrn_estimator.training import accumulation, health_tensors, optimization
 
 # The collection of what the hooks fetch in a training step and write: pairs of a name, as
 # TensorBoard shows it, and a scalar; replicas add a pair of the same name each.
@@ -31,7 +32,7 @@ def spec(
         complete.
 
     Raises:
-      UserError: the devices cannot run it.
+      UserError: the devices cannot run it, or the network not in parts.
     """
     platform = platform or Platform()
     network, recipe = config
@@ -39,15 +40,37 @@ def spec(
     # The step about to be made, so that every value below belongs to one that is known. A sum, as
     # an identity may share the memory of the variable, which the update overwrites.
     step = global_step + 1
-    with platform.network_scope(network):
-        loss, parts = network.loss(
-            features, labels, recipe.scale_schedule, platform.loss_scope, platform.unit
-        )
+
+    def loss_of(features, labels):
+        with platform.network_scope(network):
+            return network.loss(
+                features, labels, recipe.scale_schedule, platform.loss_scope, platform.unit
+            )
+
+    loss, parts = loss_of(features, labels)
     with tf.control_dependencies([step]):
-        train_op, learning_rate = optimization.train_op(
-            loss, recipe, network.scope, global_step, platform.wrap_optimizer, network.is_reused
+        optimizer = optimization.Optimization(
+            recipe, network.scope, global_step, platform.wrap_optimizer, network.is_reused
         )
-    values = {"step": step, "loss/total": loss, "learning_rate": learning_rate}
+        if recipe.accumulate == 1:
+            gradients = optimizer.gradients(loss)
+        elif tf.get_collection(tf.GraphKeys.UPDATE_OPS):
+            raise UserError(
+                "--accumulate: the batch norm of a network of the family %s takes its statistics "
+                "from a whole batch; leave it out, and take a --batch_size that fits into memory"
+                % network.family
+            )
+        else:
+            # Nothing fetches the loss above, so nothing computes it. But it has made the weights,
+            # whose first values depend on the operations before them, as one batch does.
+            loss, parts, gradients = accumulation.loss_and_gradients(
+                features, labels, recipe.accumulate, loss_of, optimizer.gradients
+            )
+        train_op = optimizer.apply(gradients)
+    if platform.reports_health:
+        with platform.network_scope(network):
+            health_tensors.add(network, gradients)
+    values = {"step": step, "loss/total": loss, "learning_rate": optimizer.rate}
     values.update(("loss/" + name, part) for name, part in parts.items())
     values = platform.shared_values(values)
     values.update(platform.scalars())

@@ -17,10 +17,12 @@ DIVERGED = "diverged"
 # What a run may change when it goes on; all else decides what the weights are or mean.
 CHANGEABLE = (
     "batch_size",
+    "accumulate",
     "learning_rate",
     "learning_rate_schedule",
     "learning_rate_decay",
     "learning_rate_decay_steps",
+    "warmup_steps",
     "block_rate",
 )
 

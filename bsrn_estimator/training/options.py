@@ -5,7 +5,7 @@ from typing import Iterator, Optional, Tuple
 
 from bsrn_estimator.settings import TRAINING, Settings, setting
 
-STOP, ROLLBACK = "stop", "rollback"
+STOP, ROLLBACK, WARN = "stop", "rollback", "warn"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,6 +71,12 @@ class TrainingOptions(Settings):
         100.0,
         "a loss above this many times the median of the last 101 is an explosion; 0 for never",
         least=0,
+    )
+    on_dead: str = setting(
+        WARN,
+        "a layer of which more than a quarter of the units are dead: warn, once a layer; or stop, "
+        "with a checkpoint",
+        choices=(WARN, STOP),
     )
     max_rollbacks: int = setting(3, "how many rollbacks a model folder may see", least=0)
     rollback_rate: float = setting(0.5, "what a rollback multiplies the learning rate with", most=1)

@@ -88,4 +88,4 @@ class Reading:
         """LR patches of all scales and devices in one step."""
         recipe, platform = self.config.recipe, self.platform
         scales = len(self.config.network.scales) if recipe.scale_schedule == "joint" else 1
-        return recipe.batch_size * scales * platform.batches_per_step * platform.rank_size
+        return recipe.step_batch * scales * platform.batches_per_step * platform.rank_size

@@ -5,11 +5,12 @@ import json
 import os
 from typing import Any, Callable, Dict, Optional
 
-from bsrn_estimator.checkpoints import best, config_file
+from bsrn_estimator.checkpoints import best, config_file, contents
 from bsrn_estimator.checkpoints import files as checkpoint_files
 from bsrn_estimator.checkpoints.config_file import Config
+from bsrn_estimator.checkpoints.patient_saver import restoring_patiently
 from bsrn_estimator.compat import tf
-from bsrn_estimator.errors import UserError
+from bsrn_estimator.errors import RunFailed, UserError
 from bsrn_estimator.interruption import Interrupted, Interruption, this_command
 from bsrn_estimator.platforms.base import Platform
 from bsrn_estimator.platforms.options import RunOptions
@@ -17,6 +18,7 @@ from bsrn_estimator.training import (
     curves,
     data_identity,
     divergence,
+    health,
     hooks,
     last_step,
     recovery,
@@ -24,7 +26,7 @@ from bsrn_estimator.training import (
     skipped,
 )
 from bsrn_estimator.training.log import RunLog
-from bsrn_estimator.training.options import ROLLBACK, TrainingOptions
+from bsrn_estimator.training.options import ROLLBACK, STOP, TrainingOptions
 from bsrn_estimator.training.progress_line import ProgressHook
 from bsrn_estimator.training.reading import Reading
 from bsrn_estimator.training.rollbacks import Rollbacks
@@ -59,6 +61,11 @@ def train(
     """
     if options.on_nan == ROLLBACK and platform.rank_size > 1:
         raise UserError("--on_nan=rollback is for one process; with several give --on_nan=stop")
+    if options.on_dead == STOP and not (platform.reports_health and platform.rank_size == 1):
+        raise UserError(
+            "--on_dead=stop is for one process and not for --use_npu; leave it out, and look at a "
+            "checkpoint with python -m bsrn_estimator.checkpoints show"
+        )
     if platform.rank == 0:
         checkpoint_files.remove_leftovers(run.model_dir)
     with Interruption() as interruption:
@@ -144,14 +151,16 @@ class _Attempt:
         self._bind_folder()
         if is_first and self._start:
             print("%s goes on from step %d" % (run.model_dir, self._start), flush=True)
-        estimator = platform.training_estimator(build(self._slowed()), run)
+        estimator = platform.training_estimator(self._model_fn(build), run)
         patches = self.reading.patches_per_step
+        look = health.HealthHook(options.summary_steps, options.on_dead)
+        looks = [look] if is_first and platform.reports_health else []
         counted = [skipped.SkippedSteps(platform)] if platform.may_skip_steps else []
         points = curves.CurvesHook(
             run.model_dir if is_first else None,
             patches,
             options.summary_steps,
-            curves.together([self.reading] + counted),
+            curves.together([self.reading] + looks + counted),
             self._texts(),
             RunLog(run.model_dir).point,
         )
@@ -182,6 +191,7 @@ class _Attempt:
                 read,
                 # The saver last: what belongs to a step is written before its checkpoint.
                 hooks=platform.hooks()
+                + looks
                 + [points, progress, guard, stop]
                 + counted
                 + ([saver] if saver else []),
@@ -191,6 +201,18 @@ class _Attempt:
         finally:
             points.close()
             progress.close()
+        if look.dying:
+            raise RunFailed(
+                "%s; the last checkpoint is %s"
+                % (look.dying, checkpoint_files.adopted(run.model_dir))
+            )
+
+    def _model_fn(self, build: Callable) -> Callable:
+        """The model function, which goes on from a checkpoint of version 0.1.0 too."""
+        model_fn, newest = build(self._slowed()), checkpoint_files.adopted(self._run.model_dir)
+        if newest and contents.describe(newest).is_former:
+            return restoring_patiently(model_fn, self._run.keep_checkpoint_max)
+        return model_fn
 
     def _texts(self) -> Dict[str, str]:
         """Recipe, network and data, for TensorBoard, in its Markdown."""

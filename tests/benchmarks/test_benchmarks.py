@@ -68,6 +68,12 @@ def test_train_step(run, small_network, monkeypatch, tmp_path):
     assert result["joint_per_patch"] > 0 and result["records"] > 0
 
 
+def test_accumulation(run, small_network):
+    result = run("benchmarks.accumulation", "--network=small", "--steps=1")
+    require_ratio(result)
+    assert result["memory_of_whole"] >= 0
+
+
 def test_float16(run):
     result = run("benchmarks.float16", "--recursions=1", "--patch=5")
     # Without a unit and a loss scale a gradient may vanish altogether: no ratio then.

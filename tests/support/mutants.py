@@ -3,42 +3,54 @@
     python -m tests.support.mutants [--sample=N] [--seed=S] [ROOM ...]
 
 changes the sources of the rooms data, training and evaluation in one place at a time (`mutation`
-says how), in a copy of the repository, and runs the tests of that room: first those of the file
-that is changed, then the others. It prints the mutants that all tests let pass, and the share that
-some test noticed. One that takes ten times as long as the unchanged sources, or ends without a
-word, counts as noticed.
+says how), in a copy of the repository (`bench`), and runs the tests that execute the line which is
+changed, those that are quick first, until one fails. It prints the mutants that all tests let pass,
+and the share that some test noticed. One that ends without a word, or that lets a test take twenty
+times as long as before, counts as noticed.
+
+    python -m tests.support.mutants --edit=FILE OLD NEW
+
+tries a change of your own in the same way.
 
 No mutation tool of others is used: the tests import TensorFlow, whose threads a process that forks
-for each mutant does not survive, and start commands, which have to see the mutant too.
+in the middle of the tests does not survive, and start commands, which have to see the mutant too.
 """
 
 import argparse
+import ast
+import collections
+import concurrent.futures
+import math
 import os
 import pathlib
+import queue
 import random
-import shutil
-import subprocess
 import sys
 import tempfile
-import time
-from typing import Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from tests.support import mutation
+from tests.support.bench import Bench, Touching, files_of
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PACKAGE = "bsrn_estimator"
-# The tests of a room beside those in its own folder.
-ROOMS: Dict[str, Sequence[str]] = {
-    "data": (),
-    "training": (
-        "tests/bsrn_estimator/checkpoints/test_best.py",
-        "tests/bsrn_estimator/networks/test_golden_training.py",
-        "tests/reliability/test_divergence.py",
-        "tests/reliability/test_signals.py",
-    ),
-    "evaluation": (),
-}
-_LEAST_SECONDS = 120
+ROOMS = ("data", "training", "evaluation")
+# Folders and files of the tests that are run, where they touch what is changed.
+TESTS = (
+    "tests/bsrn_estimator/data/",
+    "tests/bsrn_estimator/training/",
+    "tests/bsrn_estimator/evaluation/",
+    "tests/bsrn_estimator/checkpoints/",
+    "tests/bsrn_estimator/networks/test_golden_training.py",
+    "tests/bsrn_estimator/platforms/test_",
+    "tests/bsrn_estimator/test_m",
+    "tests/data_tools/test_convert.py",
+    "tests/data_tools/test_sampled_pixels.py",
+    "tests/reliability/test_",
+)
+# Of a test, CPU seconds from which on it waits until the others have let a mutant pass.
+_DEAR = 2.0
+_FILES_AT_A_TIME = 3
 
 
 class Place(NamedTuple):
@@ -64,105 +76,187 @@ def places(root: pathlib.Path, rooms: Sequence[str]) -> List[Place]:
     return found
 
 
-class Copy:
-    """A copy of the repository whose sources are changed, one at a time.
+def edited(root: pathlib.Path, file: str, old: str, new: str) -> Place:
+    """A change of one's own.
+
+    Raises:
+      ValueError: the text that is to be changed does not stand there, or more than once.
+    """
+    source = (root / file).read_text(encoding="utf-8")
+    if source.count(old) != 1:
+        raise ValueError("%s has %r %d times, not once" % (file, old, source.count(old)))
+    line = source[: source.index(old)].count("\n") + 1
+    lines = mutation.lines_around(ast.parse(source), line)
+    mutant = mutation.Mutant(line, old, new, source.replace(old, new), *lines)
+    return Place(file.split("/")[1], file, mutant)
+
+
+def stages(place: Place, tests: Sequence[Touching], most: float) -> List[List[Touching]]:
+    """The tests that may notice a mutant, in the order in which they are tried.
 
     Args:
-      root: the repository; what git does not know of it is left out.
-      folder: for the copy.
+      place: the mutant.
+      tests: all.
+      most: CPU seconds of all that are tried.
+    """
+    mutant = place.mutant
+    able = [
+        test
+        for test in tests
+        if any(mutant.first <= n <= mutant.last for n in test.lines.get(place.file, ()))
+    ]
+    own = "test_" + os.path.basename(place.file)
+    groups: Dict[Tuple[bool, str], List[Touching]] = collections.defaultdict(list)
+    for test in able:
+        dear = test.seconds + sum(test.fixtures.values()) > _DEAR
+        groups[dear, test.file].append(test)
+
+    def order(group: Tuple[bool, str]) -> Tuple[bool, bool, float]:
+        dear, file = group
+        mean = sum(test.seconds for test in groups[group]) / len(groups[group])
+        return dear, os.path.basename(file) != own, mean
+
+    found: List[List[Touching]] = []
+    files: List[Tuple[bool, str]] = []
+    paid: set = set()
+    for group in sorted(groups, key=order):
+        chosen = []
+        for test in sorted(groups[group], key=lambda test: test.seconds):
+            cost = test.seconds + sum(s for f, s in test.fixtures.items() if f not in paid)
+            if cost <= most:
+                most -= cost
+                paid.update(test.fixtures)
+                chosen.append(test)
+        own_file = os.path.basename(group[1]) == own
+        if found and not group[0] and not own_file and files and len(files) < _FILES_AT_A_TIME:
+            found[-1] += chosen
+            files.append(group)
+        elif chosen:
+            found.append(chosen)
+            files = [] if group[0] or own_file else [group]
+    return found
+
+
+def drawn(found: Sequence[Place], count: int, seed: int) -> List[Place]:
+    """A sample in which each room has its share, in an order of chance."""
+    by_room: Dict[str, List[Place]] = collections.defaultdict(list)
+    for place in found:
+        by_room[place.room].append(place)
+    chance = random.Random(seed)
+    chosen: List[Place] = []
+    for room in sorted(by_room):
+        share = round(count * len(by_room[room]) / len(found))
+        chosen += chance.sample(by_room[room], min(max(share, 1), len(by_room[room])))
+    chance.shuffle(chosen)
+    return chosen
+
+
+def interval(part: int, whole: int) -> Tuple[float, float]:
+    """The share in which 95 of 100 samples like this one would have it (Wilson's)."""
+    z, share = 1.96, part / whole
+    middle = share + z * z / (2 * whole)
+    width = z * math.sqrt(share * (1 - share) / whole + z * z / (4 * whole * whole))
+    return tuple((middle + sign * width) / (1 + z * z / whole) for sign in (-1, 1))  # type: ignore
+
+
+class Benches:
+    """Several benches side by side.
+
+    Args:
+      folder: for them.
+      count: how many.
     """
 
-    def __init__(self, root: pathlib.Path, folder: str) -> None:
-        self._folder = pathlib.Path(folder)
-        listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-        for name in subprocess.check_output(listed, cwd=str(root)).decode().split("\0"):
-            if name and (root / name).is_file():
-                target = self._folder / name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(str(root / name), str(target))
+    def __init__(self, folder: str, count: int) -> None:
+        self._free: Any = queue.Queue()
+        self._all = []
+        for number in range(count):
+            path = os.path.join(folder, str(number))
+            os.makedirs(path)
+            self._all.append(Bench(ROOT, path))
+            self._free.put(self._all[-1])
+        self._pool = concurrent.futures.ThreadPoolExecutor(count)
 
-    def tests_pass(self, tests: Sequence[str], seconds: float) -> bool:
-        """Whether pytest lets the sources pass within that time."""
-        there = [path for path in tests if (self._folder / path).exists()]
-        if not there:
-            return True
-        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *there]
-        run = subprocess.Popen(
-            command,
-            cwd=str(self._folder),
-            # Neither the sources of this repository nor code compiled from the mutant before.
-            env=dict(os.environ, PYTHONPATH=str(self._folder), PYTHONDONTWRITEBYTECODE="1"),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        try:
-            return run.wait(seconds) == 0
-        except subprocess.TimeoutExpired:
-            return False
-        finally:
-            # With what it started.
-            _kill_group(run.pid)
-            run.wait()
+    def each(self, function, arguments: Sequence) -> Iterator:
+        """function(a bench, argument) of each argument, as they are ready."""
 
-    def survives(self, place: Place, seconds: float) -> bool:
-        """Whether all tests of the room let a mutant pass."""
-        file = self._folder / place.file
-        original = file.read_text(encoding="utf-8")
-        file.write_text(place.mutant.source, encoding="utf-8")
-        try:
-            return all(self.tests_pass(tests, seconds) for tests in stages(place))
-        finally:
-            file.write_text(original, encoding="utf-8")
+        def with_bench(argument):
+            bench = self._free.get()
+            try:
+                return function(bench, argument)
+            finally:
+                self._free.put(bench)
 
+        futures = [self._pool.submit(with_bench, argument) for argument in arguments]
+        for future in concurrent.futures.as_completed(futures):
+            yield future.result()
 
-def stages(place: Place) -> List[List[str]]:
-    """The tests of a mutant: first those of its file, then all others of the room."""
-    folder = "tests/%s/%s" % (PACKAGE, place.room)
-    first = "%s/test_%s" % (folder, os.path.basename(place.file))
-    return [[first], [folder, *ROOMS[place.room]]]
+    def tests(self) -> List[Touching]:
+        """All tests, with what they touch; recorded where that is not known."""
+        files = [name for name in files_of(ROOT) if name.startswith(TESTS)]
+        files = [name for name in files if os.path.basename(name).startswith("test_")]
+        found = []
+        for passing, failing in self.each(Bench.touching, files):
+            found += passing
+            for name in failing:
+                print("left out, as it fails without a mutant: %s" % name, file=sys.stderr)
+        for bench in self._all:
+            bench.expect(found)
+        return found
+
+    def close(self) -> None:
+        """Ends them."""
+        self._pool.shutdown()
+        for bench in self._all:
+            bench.close()
 
 
-def _kill_group(group: int) -> None:
-    try:
-        os.killpg(group, 9)
-    except ProcessLookupError:
-        pass
-
-
-def run(rooms: Sequence[str], sample: Optional[int], seed: int) -> int:
-    """Tries the mutants, or a sample of them, and prints what survives; returns the exit status."""
-    found = places(ROOT, rooms)
-    chosen = found
-    if sample is not None and sample < len(found):
-        chosen = random.Random(seed).sample(found, sample)
-    print("%d mutants, %d of them tried" % (len(found), len(chosen)), flush=True)
-    survivors = []
+def run(chosen: Sequence[Place], at_once: int, most: float) -> List[Place]:
+    """Tries mutants and prints what becomes of them; returns the survivors."""
+    survivors: List[Place] = []
+    counts: Dict[str, List[int]] = collections.defaultdict(lambda: [0, 0])
+    spent = 0.0
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-        copy = Copy(ROOT, folder)
-        seconds = {}
-        for room in sorted({place.room for place in chosen}):
-            started = time.monotonic()
-            tests = ["tests/%s/%s" % (PACKAGE, room), *ROOMS[room]]
-            if not copy.tests_pass(tests, 24 * 3600):
-                print("the tests of %s fail without a mutant" % room, file=sys.stderr)
-                return 2
-            seconds[room] = max(_LEAST_SECONDS, 10 * (time.monotonic() - started))
-        for number, place in enumerate(chosen, 1):
-            if copy.survives(place, seconds[place.room]):
-                survivors.append(place)
-                print("survived: %s" % str(place), flush=True)
-            if number % 10 == 0 or number == len(chosen):
-                print(_share(number, len(survivors)), flush=True)
-    return 0
+        benches = Benches(folder, at_once)
+        try:
+            tests = benches.tests()
+            print("%d tests recorded" % len(tests), flush=True)
+
+            def tried(bench: Bench, place: Place):
+                order = stages(place, tests, most)
+                return place, bench.noticed_by(place.file, place.mutant.source, order)
+
+            for place, (by, seconds) in benches.each(tried, chosen):
+                spent += seconds
+                counts[place.room][0] += bool(by)
+                counts[place.room][1] += 1
+                if by is None:
+                    survivors.append(place)
+                print("%s: %s (%.1f s)" % (place, by or "SURVIVED", seconds), flush=True)
+        finally:
+            benches.close()
+    print("%.1f CPU seconds a mutant" % (spent / len(chosen)))
+    for room, (killed, tried_there) in sorted(counts.items()):
+        print("%s: %s" % (room, _share(killed, tried_there)))
+    killed, all_tried = (sum(numbers) for numbers in zip(*counts.values()))
+    print("all: %s" % _share(killed, all_tried))
+    for place in sorted(survivors):
+        print("survived: %s" % (place,))
+    return survivors
 
 
-def _share(tried: int, survived: int) -> str:
-    killed = tried - survived
-    return "%d of %d killed, %.1f %%" % (killed, tried, 100 * killed / tried)
+def _share(killed: int, tried: int) -> str:
+    low, high = interval(killed, tried)
+    return "%d of %d killed, %.1f %% (%.1f to %.1f)" % (
+        killed,
+        tried,
+        100 * killed / tried,
+        100 * low,
+        100 * high,
+    )
 
 
-def main() -> int:
+def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Runs the command; returns the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.support.mutants",
@@ -171,13 +265,27 @@ def main() -> int:
     parser.add_argument("rooms", metavar="ROOM", nargs="*", help="%s" % ", ".join(ROOMS))
     parser.add_argument("--sample", type=int, help="so many of them, drawn at random")
     parser.add_argument("--seed", type=int, default=1, help="of the sample")
-    given = parser.parse_args()
+    parser.add_argument("--edit", nargs=3, action="append", metavar=("FILE", "OLD", "NEW"))
+    parser.add_argument("--list", action="store_true", help="print them, and try none")
+    parser.add_argument("--at_once", type=int, default=os.cpu_count(), help="side by side")
+    parser.add_argument("--seconds", type=float, default=120, help="CPU, of the tests of a mutant")
+    given = parser.parse_args(arguments)
     unknown = sorted(set(given.rooms) - set(ROOMS))
     if unknown:
         parser.error("no such room: %s" % ", ".join(unknown))
     if given.sample is not None and given.sample < 1:
         parser.error("--sample must be at least 1, not %d" % given.sample)
-    return run(given.rooms or list(ROOMS), given.sample, given.seed)
+    if given.edit:
+        chosen = [edited(ROOT, *edit) for edit in given.edit]
+    else:
+        found = places(ROOT, given.rooms or ROOMS)
+        chosen = drawn(found, given.sample, given.seed) if given.sample else found
+        print("%d mutants, %d of them chosen" % (len(found), len(chosen)), flush=True)
+    if given.list:
+        print("\n".join(map(str, chosen)))
+    else:
+        run(chosen, given.at_once, given.seconds)
+    return 0
 
 
 if __name__ == "__main__":

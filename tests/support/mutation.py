@@ -39,12 +39,16 @@ class Mutant(NamedTuple):
       line: where it is, from 1 on.
       before, after: the text that is changed, and what takes its place.
       source: the whole file, changed.
+      first, last: a test that executes none of these lines cannot notice it: those of the statement
+        within a function, of the function for what stands in its head, else of the whole file.
     """
 
     line: int
     before: str
     after: str
     source: str
+    first: int
+    last: int
 
 
 def mutants_of(source: str) -> List[Mutant]:
@@ -57,13 +61,44 @@ def mutants_of(source: str) -> List[Mutant]:
       SyntaxError: it is none.
     """
     found = []
-    for node, after in _changes(ast.parse(source)):
+    tree = ast.parse(source)
+    for node, after in _changes(tree):
         start, end = _span(source, node)
         before = source[start:end]
         if before and before != after:
             text = source[:start] + after + source[end:]
-            found.append(Mutant(node.lineno, " ".join(before.split()), after, text))
+            words = " ".join(before.split())
+            found.append(Mutant(node.lineno, words, after, text, *lines_around(tree, node.lineno)))
     return sorted(found, key=lambda mutant: mutant.line)
+
+
+def lines_around(tree: ast.AST, line: int) -> Tuple[int, int]:
+    """`first` and `last` of a mutant in a line of a file; see `Mutant`."""
+    first, last = 1, 10**6
+    inside = False
+    node = tree
+    while True:
+        within = [s for s in _statements(node) if s.lineno <= line <= s.end_lineno]
+        if not within:
+            break
+        node = within[0]
+        begins = min([s.lineno for s in _statements(node)], default=node.end_lineno + 1)
+        is_function = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        if inside:
+            first, last = node.lineno, min(node.end_lineno, max(begins - 1, node.lineno))
+        elif is_function:
+            first, last = node.lineno, node.end_lineno
+        inside = inside or is_function
+    return first, last
+
+
+def _statements(node: ast.AST) -> Iterator[ast.stmt]:
+    """Those right below it, of whatever kind its parts are."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.stmt):
+            yield child
+        elif not isinstance(child, ast.expr):
+            yield from _statements(child)
 
 
 def _span(source: str, node) -> Tuple[int, int]:

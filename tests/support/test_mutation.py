@@ -1,10 +1,11 @@
-"""Which mutants a source has, and what a copy of the repository makes of them."""
+"""Which mutants a source has."""
 
+import ast
 import sys
 
 import pytest
 
-from tests.support import mutants, mutation
+from tests.support import mutation
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 9), reason="needs ast.unparse")
 
@@ -52,41 +53,17 @@ def test_talk_and_annotations_are_left_alone(source):
     assert not [m for m in mutation.mutants_of(source) if m.before not in ("3", "'a' % 3 + y")]
 
 
-@pytest.fixture
-def copy(tmp_path, monkeypatch):
-    """A room with a function, a test that sees half of it, and a copy of both."""
-    root = tmp_path / "root"
-    room, tests = root / "bsrn_estimator/data", root / "tests/bsrn_estimator/data"
-    for folder in (room, tests):
-        folder.mkdir(parents=True)
-    (room / "number.py").write_text("def f(x):\n    return x if x < 5 else 9\n")
-    (tests / "test_number.py").write_text(
-        "from bsrn_estimator.data.number import f\n\n\ndef test():\n    assert f(1) == 1\n"
-        "    assert f(8) == 9\n"
-    )
-    monkeypatch.setattr(
-        mutants.subprocess, "check_output", lambda *a, **k: b"\0".join(_files(root))
-    )
-    return root, mutants.Copy(root, str(tmp_path / "copy"))
-
-
-def _files(root):
-    return [str(path.relative_to(root)).encode() for path in root.rglob("*.py")]
-
-
-def test_what_no_test_sees_survives(copy):
-    root, copied = copy
-    found = mutants.places(root, ["data"])
-    survived = {str(place) for place in found if copied.survives(place, 60)}
-    assert survived == {
-        "bsrn_estimator/data/number.py:2: x < 5 -> (x <= 5)",
-        "bsrn_estimator/data/number.py:2: 5 -> 6",
-    }
-    assert len(found) == 5
-
-
-def test_one_that_never_ends_counts_as_noticed(copy):
-    root, copied = copy
-    (place,) = mutants.places(root, ["data"])[:1]
-    endless = place.mutant._replace(source="def f(x):\n    while True:\n        pass\n")
-    assert not copied.survives(place._replace(mutant=endless), 5)
+@pytest.mark.parametrize(
+    "line, lines",
+    [
+        (1, (1, 10**6)),  # what a module executes when it is imported
+        (4, (4, 9)),  # a default belongs to its function
+        (6, (6, 7)),
+        (8, (8, 8)),
+        (9, (9, 9)),
+    ],
+)
+def test_a_mutant_can_be_noticed_by_who_executes_its_statement(line, lines):
+    source = "A = 1\n\n\ndef f(a, b=2):\n    if a:\n        a = g(\n            3)\n"
+    source += "    while 1 < a: pass\n    return 5\n"
+    assert mutation.lines_around(ast.parse(source), line) == lines

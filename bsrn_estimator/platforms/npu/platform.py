@@ -49,6 +49,7 @@ class NpuPlatform(Platform):
     strings_in_batches = False
     unit = units.UNIT
     checks_saved_file = True
+    reports_health = False
 
     def __init__(self, options: NpuOptions, ranks: Optional[Ranks] = None) -> None:
         ranks = ranks or Ranks()

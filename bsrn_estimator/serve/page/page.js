@@ -8,7 +8,7 @@ const show = (id, visible) => { at(id).hidden = !visible; };
 
 /* What the server says about itself; the chosen pictures; those of the last Upscale, with their
    results; and the work in progress. */
-let about = { scales: [], body_bytes: Infinity, pixels: Infinity };
+let about = { scales: [], networks: [], body_bytes: Infinity, pixels: Infinity };
 let chosen = [];
 let batch = [];
 let running = null;
@@ -39,11 +39,35 @@ function sizeOf(picture) {
   return picture.width + " \u00d7 " + picture.height;
 }
 
-/* Scales. */
+/* Scales and networks. */
+
+const NETWORKS = {
+  auto: ["Auto", "Photo for JPEG and lossy WebP, clean for everything else"],
+  clean: ["Clean", "For pictures that lost nothing to compression"],
+  photo: ["Photo", "For photographs that were saved as JPEG"],
+};
 
 function scaleOf() {
   const input = document.querySelector("input[name=scale]:checked");
   return input ? Number(input.value) : 0;
+}
+
+/* What a request asks for. */
+function wishFor(scale) {
+  const input = document.querySelector("input[name=network]:checked");
+  return input ? { scale, network: input.value } : { scale };
+}
+
+/* Adds a choice to a group of which one is chosen; gives its input. */
+function offer(group, name, value, text) {
+  const label = document.createElement("label");
+  const input = document.createElement("input");
+  const words = document.createElement("span");
+  Object.assign(input, { type: "radio", name, value });
+  words.textContent = text;
+  label.append(input, words);
+  at(group).append(label);
+  return input;
 }
 
 async function introduce() {
@@ -55,15 +79,16 @@ async function introduce() {
   }
   at("about").textContent = "Model " + about.model + ", version " + about.version;
   for (const scale of about.scales) {
-    const label = document.createElement("label");
-    const input = document.createElement("input");
-    const words = document.createElement("span");
-    Object.assign(input, { type: "radio", name: "scale", value: scale });
+    const input = offer("scales", "scale", scale, "\u00d7" + scale);
     input.addEventListener("change", () => { wanted = scale; settle(); });
-    words.textContent = "\u00d7" + scale;
-    label.append(input, words);
-    at("scales").append(label);
   }
+  for (const [index, network] of about.networks.entries()) {
+    const [words, title] = NETWORKS[network];
+    const input = offer("networks", "network", network, words);
+    input.checked = index === 0;
+    input.parentElement.title = title;
+  }
+  show("networks", about.networks.length > 0);
   wanted = Math.max(...about.scales);
   settle();
 }
@@ -184,7 +209,7 @@ async function upscaleOne(picture, index) {
   if (picture.problem) return;
   mark(picture, "in work");
   try {
-    const result = await server.enlarge(picture.file, picture.scale, running.requests, progress);
+    const result = await server.enlarge(picture.file, picture.wish, running.requests, progress);
     Object.assign(picture, result, { done: true });
     const shown = batch.find((held) => held.shown);
     if (!shown) await look(picture);
@@ -199,7 +224,8 @@ async function upscale(event) {
   const scale = scaleOf();
   if (!chosen.length || running || !scale) return;
   const names = new Map();
-  batch = chosen.map((picture) => ({ ...picture, scale, saved: nameOf(picture, scale, names) }));
+  const wish = wishFor(scale);
+  batch = chosen.map((picture) => ({ ...picture, wish, saved: nameOf(picture, scale, names) }));
   running = { requests: [], cancelled: false, words: "" };
   sentence("");
   show("result", false);
@@ -265,7 +291,8 @@ async function look(picture) {
   document.body.classList.remove("fresh");
   const { width, height } = viewer.size();
   at("facts").textContent = width + " \u00d7 " + height + ", " + bytes(picture.network.size)
-    + ", in " + picture.seconds.toFixed(1) + " s";
+    + ", in " + picture.seconds.toFixed(1) + " s"
+    + (picture.used ? ", " + picture.used + " network" : "");
   at("download").href = at("after").src;
   at("download").download = picture.saved;
   for (const held of batch) {

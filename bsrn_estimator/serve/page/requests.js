@@ -25,7 +25,7 @@ function post(file, query, requests, told) {
     request.onabort = () => reject(new Error(""));
     request.onload = async () => {
       if (request.status === 200) {
-        resolve(request.response);
+        resolve({ blob: request.response, used: request.getResponseHeader("Bsrn-Network") });
         return;
       }
       const text = await request.response.text();
@@ -65,19 +65,21 @@ async function follow(job, progress) {
 
 /* A picture and, to compare with, its bicubic enlargement.
 
-   `requests` takes what can be aborted; `progress` is called with a part of 1, null where it is not
-   known, and words for it. Gives { network, bicubic, seconds }, two blobs, the second null where
-   the server had no room for it. */
-export async function enlarge(file, scale, requests, progress) {
+   `wish` has the scale, and the network where there is a choice; `requests` takes what can be
+   aborted; `progress` is called with a part of 1, null where it is not known, and words for it.
+   Gives { network, bicubic, used, seconds }: two blobs, the second null where the server had no room
+   for it, and which of several networks made the first. */
+export async function enlarge(file, wish, requests, progress) {
   const job = { id: ticket(), waiting: false };
   const started = performance.now();
   let bicubic = null;
   const askForBicubic = () => {
-    bicubic = bicubic || post(file, { scale, method: "bicubic" }, requests, () => {}).catch(() => null);
+    bicubic = bicubic || post(file, { ...wish, method: "bicubic" }, requests, () => {})
+      .then((answer) => answer.blob).catch(() => null);
   };
   progress(0, "Uploading");
   try {
-    const network = await post(file, { scale, id: job.id }, requests, (stage, sent) => {
+    const { blob, used } = await post(file, { ...wish, id: job.id }, requests, (stage, sent) => {
       job.waiting = stage === "wait";
       if (stage === "wait") {
         progress(null, "Upscaling");
@@ -92,7 +94,7 @@ export async function enlarge(file, scale, requests, progress) {
     const seconds = (performance.now() - started) / 1000;
     askForBicubic();
     progress(null, "Enlarging for comparison");
-    return { network, bicubic: await bicubic, seconds };
+    return { network: blob, bicubic: await bicubic, used, seconds };
   } finally {
     job.waiting = false;
   }

@@ -68,9 +68,13 @@ def test_sums_leave_in_float32_beside_bfloat16(openvino):
     plain = _precisions_of_sums(_in_bfloat16(openvino, path))
     ours = runtimes._with_float32_parts(openvino.Core().read_model(path))
     kept = _precisions_of_sums(_in_bfloat16(openvino, ours))
-    # Two of each of the six recursions, that of the two outputs, and that with the mean colour.
-    assert len(kept) == 14 and set(kept.values()) == {"f32"}
-    assert plain.keys() == kept.keys() and set(plain.values()) == {"bf16"}
+    # What follows the last convolution is in float32 in either.
+    assert plain.keys() == kept.keys() and plain.pop("add_1") == "f32"
+    assert set(plain.values()) == {"bf16"}
+    # Two of each of the six recursions, that of the two outputs, and that with the mean colour. The
+    # outputs' sum is not carried on; what makes pixels of it would round it anyway.
+    assert len(kept) == 14 and kept.pop("add") == "bf16"
+    assert set(kept.values()) == {"f32"}
 
 
 @needs_bfloat16

@@ -1,5 +1,6 @@
 """Mode predict on real files: every kind of picture, names, what is finished, metrics, refusals."""
 
+import functools
 import json
 import os
 import subprocess
@@ -110,7 +111,8 @@ def test_another_precision_is_another_result(options, tmp_path, capsys):
     _save(tmp_path / "in" / "a.png", _noise(25, 17, 3))
     made = []
     for precision in (FLOAT32, BFLOAT16, BFLOAT16):
-        assert predict.run(options(), predict.find_network(options(), precision=precision)) == 0
+        find = functools.partial(predict.find_network, precision=precision)
+        assert predict.run(options(), find) == 0
         made.append(_load(tmp_path / "out" / "x4" / "a.png").astype(int))
         assert capsys.readouterr().out.splitlines()[0].endswith("computed in " + precision)
     assert 0 < np.abs(made[1] - made[0]).max() <= 8

@@ -1,5 +1,7 @@
 """The export and the server that the tests of this folder share."""
 
+import importlib.util
+
 import pytest
 
 from tests.bsrn_estimator.serve import support
@@ -29,4 +31,12 @@ def server(export):
         "--tile=64",
         "--overlap=12",
     ) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def both():
+    """One as it comes, with both networks of the project."""
+    engine = "onnxruntime" if importlib.util.find_spec("onnxruntime") else "tensorflow"
+    with support.running("--scales=2", "--engine=" + engine) as server:
         yield server

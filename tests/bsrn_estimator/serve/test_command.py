@@ -71,7 +71,7 @@ def test_a_tile_that_leaves_nothing(capsys, export):
 
 def test_scales_that_the_network_of_the_project_has_not(capsys):
     line = error_of(capsys, "--port=0", "--scales=8")
-    assert "--scales=8: --model=pretrained has x2, x3, x4 alone" in line
+    assert "--scales=8: --model=auto has x2, x3, x4 alone" in line
     assert "--scales takes different ones" in error_of(capsys, "--port=0", "--scales=5")
 
 

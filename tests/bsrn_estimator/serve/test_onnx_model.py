@@ -35,8 +35,9 @@ def loaded():
 def test_both_routes(engine):
     pytest.importorskip(engine)
     lr = random_picture(5, 41, 23)
-    with running("--engine=" + engine, "--tile=36", "--scales=2") as light, running(
-        "--engine=tensorflow", "--tile=36", "--scales=2"
+    flags = "--model=pretrained", "--tile=36", "--scales=2"
+    with running("--engine=" + engine, *flags) as light, running(
+        "--engine=tensorflow", *flags
     ) as server:
         assert "(version 22841, x2, float32 by %s)" % engine in light.line
         assert "(version 22841, x2, float32 by tensorflow)" in server.line

@@ -301,6 +301,25 @@ def test_it_fits_a_phone(window):
     assert box(window, ".drop")["width"] > 300
 
 
+def test_the_network_is_chosen_where_there_are_two(both, tmp_path):
+    (tmp_path / "a.jpg").write_bytes(file_of(random_picture(15, 30, 40), "JPEG", quality=60))
+    with webdriver.browser(900, 600) as window:
+        window.go(both.url + "/")
+        window.wait("document.querySelectorAll('input[name=network]').length == 3")
+        assert not hidden(window, "networks")
+        window.type("#file", str(tmp_path / "a.jpg"))
+        window.wait("!document.getElementById('go').disabled")
+        for chosen, used in (("auto", "photo"), ("clean", "clean")):
+            window.click("label:has(input[value=%s])" % chosen)
+            window.click("#go")
+            window.wait(DONE)
+            window.wait("document.getElementById('facts').textContent.includes('%s')" % used)
+            assert text(window, "facts").endswith(" s, %s network" % used)
+            query = "/upscale?scale=2&network=" + used
+            wanted = pixels(both.ask(query, (tmp_path / "a.jpg").read_bytes())[2])
+            assert np.array_equal(shown_picture(window), wanted)
+
+
 def test_nothing_went_wrong_on_the_console(window):
     refused = [entry for entry in window.errors() if "415" not in entry["message"]]
     assert refused == []

@@ -12,7 +12,7 @@ from bsrn_estimator.serve.refusal import Refusal
 from bsrn_estimator.serve.worker import Job, Worker
 
 
-def enlarge(lr, scale):
+def enlarge(lr, scale, network=None):
     """Stands for the network: every pixel repeated, each row of a tile on its own."""
     return lr.repeat(scale, axis=-3).repeat(scale, axis=-2)
 
@@ -25,7 +25,7 @@ class Gated:
         self.open = threading.Event()
         self.entered = threading.Event()
 
-    def __call__(self, lr, scale):
+    def __call__(self, lr, scale, network):
         self.batches.append((lr.shape[:3], scale))
         self.entered.set()
         assert self.open.wait(20)
@@ -134,7 +134,7 @@ def test_a_cancelled_job_leaves_the_line(gated):
 
 
 def test_a_failure_ends_its_jobs_and_no_others():
-    def network(lr, scale):
+    def network(lr, scale, _):
         if scale == 3:
             raise MemoryError("too much")
         return enlarge(lr, scale)

@@ -47,7 +47,7 @@ def test_other_hyper_parameters_are_listed(tmp_path):
             folder.check(other)
         with pytest.raises(UserError, match="conv_features was 5, now 6"):
             folder.check(other, allow_change=True)
-        rate = tiny.config(conv_features=5, learning_rate=2e-4)
+        rate = tiny.config(conv_features=5, learning_rate=2e-4, warmup_steps=7)
         with pytest.raises(UserError, match="--allow_change"):
             folder.check(rate)
         folder.check(rate, allow_change=True)

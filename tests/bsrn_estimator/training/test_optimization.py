@@ -134,3 +134,23 @@ def test_the_cosine_ends_at_zero_and_stays_there(step, part):
     with tf.Graph().as_default(), tf.Session() as session:
         rate = session.run(optimization.learning_rate_at(tf.constant(step, tf.int64), recipe))
     assert rate == pytest.approx(0.2 * part, abs=1e-6)
+
+
+def rate_at(step, **recipe):
+    """The rate of the step that follows `step` steps."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        counted = tf.constant(step, tf.int64)
+        return session.run(optimization.learning_rate_at(counted, tiny.config(**recipe).recipe))
+
+
+@pytest.mark.parametrize("schedule, later", [("stairs", 0.05), ("cosine", 0.1), ("constant", 0.2)])
+def test_the_rate_rises_in_a_line_and_follows_its_schedule(schedule, later):
+    shared = dict(learning_rate=0.2, learning_rate_schedule=schedule, learning_rate_decay_steps=100)
+    if schedule == "stairs":
+        shared["learning_rate_decay"] = 0.25
+    halfway = 50 if schedule == "cosine" else 150
+    assert rate_at(halfway, warmup_steps=4, **shared) == pytest.approx(later)
+    plain = [rate_at(step, **shared) for step in range(6)]
+    risen = [rate_at(step, warmup_steps=4, **shared) for step in range(6)]
+    np.testing.assert_allclose(np.divide(risen, plain), [0.25, 0.5, 0.75, 1, 1, 1], rtol=1e-6)
+    assert rate_at(0, warmup_steps=0, **shared) == np.float32(0.2)

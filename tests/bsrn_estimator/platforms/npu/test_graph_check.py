@@ -12,7 +12,7 @@ from bsrn_estimator.networks import losses
 from bsrn_estimator.platforms.npu import graph_check
 from bsrn_estimator.platforms.npu.options import NpuOptions
 from bsrn_estimator.platforms.npu.platform import NpuPlatform
-from bsrn_estimator.training import optimization
+from bsrn_estimator.training import model_fn, optimization
 from tests.support import tiny
 
 _SMALL = {"conv_features": 3, "state_features": 2, "recursions": 2, "batch_size": 2}
@@ -28,7 +28,7 @@ def _next_element(elements, end=lambda dataset: dataset.prefetch(1)):
 
 
 def _joint(config, **options):
-    count = config.recipe.batch_size
+    count = config.recipe.step_batch
     features = {"lr": np.zeros([count * len(config.network.scales), 5, 5, 3], np.uint8)}
     labels = {
         "hr_x%d" % scale: np.zeros([count, 5 * scale, 5 * scale, 3], np.uint8)
@@ -51,6 +51,14 @@ def test_the_joint_schedule_passes(scales):
         loss, _ = losses.joint_loss(features, labels, config.network)
         assert graph_check.violations([_train_op(loss, config), loss]) == []
         graph_check.check([loss])
+
+
+def test_a_step_in_parts_passes():
+    config = _config("joint")
+    config = config._replace(recipe=config.recipe.replace(accumulate=2))
+    with tf.Graph().as_default():
+        spec = model_fn.spec(*_joint(config), config=config)
+        assert graph_check.violations([spec.train_op, spec.loss]) == []
 
 
 def test_the_random_schedule_is_control_flow_and_its_shapes_change():

@@ -1,0 +1,46 @@
+"""What `import bsrn_estimator` costs, and the names that it offers."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import bsrn_estimator
+
+IMPORT = """
+import json, sys, time
+before = set(sys.modules)
+began = time.process_time()
+import bsrn_estimator
+seconds = time.process_time() - began
+print(json.dumps([seconds, sorted(set(sys.modules) - before)]))
+"""
+
+
+def test_importing_it_takes_no_time_and_nothing_with_it(root):
+    def imported():
+        done = subprocess.run(
+            [sys.executable, "-c", IMPORT], cwd=str(root), stdout=subprocess.PIPE, check=True
+        )
+        return json.loads(done.stdout.decode())
+
+    seconds, names = min(imported() for _ in range(3))
+    assert seconds < 0.1
+    assert [name for name in names if name.startswith("bsrn_estimator")] == ["bsrn_estimator"]
+    others = {name.partition(".")[0] for name in names}
+    assert not others & {"tensorflow", "numpy", "PIL", "cv2", "absl", "onnxruntime", "openvino"}
+
+
+@pytest.mark.parametrize("name", sorted(bsrn_estimator._HOMES))
+def test_a_name_is_found_where_it_lives(name):
+    assert name in dir(bsrn_estimator)
+    value = getattr(bsrn_estimator, name)
+    assert value.__module__ == bsrn_estimator._HOMES[name]
+    assert getattr(bsrn_estimator, name) is value
+
+
+def test_other_names_are_refused():
+    with pytest.raises(AttributeError, match="'bsrn_estimator' has no attribute 'Upscalr'"):
+        bsrn_estimator.Upscalr  # noqa: B018
+    assert not hasattr(bsrn_estimator, "upscaler")
