@@ -13,6 +13,7 @@ from bsrn_estimator.networks import complexity, srdrm_keras
 from bsrn_estimator.networks.base import KerasLayer, Network, Shapes
 from bsrn_estimator.networks.choice import SINGLE_OUTPUTS, OutputChoice
 from bsrn_estimator.networks.srdrm_fields import SrdrmFields
+from bsrn_estimator.pictures.tiling import EXPORTED_TILE_HR_PIXELS, OVERLAP
 
 # How the names of batch norms' variables end that follow the data, see `batch_norm`.
 MOVING = ("/batch_norm/moving_mean", "/batch_norm/moving_variance")
@@ -27,6 +28,8 @@ class Srdrm(SrdrmFields):
     scope: ClassVar[str] = "srdrm/"
     # Of one output: so its pictures are called the same whatever engine makes them.
     result: ClassVar[str] = "ensemble"
+    # 256 channels stand at that size.
+    hr_tile: ClassVar[Optional[int]] = EXPORTED_TILE_HR_PIXELS
     # That of the authors' code: a constant rate, nothing clipped.
     recipe: ClassVar[Mapping[str, Any]] = {
         "learning_rate": 2e-4,
@@ -87,6 +90,13 @@ class Srdrm(SrdrmFields):
     def tile(self) -> int:
         """Features stand at half the size of the result, some 2 kB a pixel there."""
         return 480 // (self.scale // 2 or 1)
+
+    @property
+    def overlap(self) -> int:
+        """12 LR pixels at x2, measured on the published weights: within 0.1 grey levels of the
+        whole picture, where 8 are within one. The field is 22, 32 and 37 LR pixels on each side at
+        x2, x4 and x8, so the same share of it are 18 and 21."""
+        return {2: OVERLAP, 4: 18, 8: 21}[self.scale]
 
     def exported(self, lr: Any, scale: int, choice: OutputChoice, clip: bool = True) -> Any:
         """The one picture, which a tanh keeps in 0..255; see `Network.exported`."""
