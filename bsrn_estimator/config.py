@@ -8,6 +8,9 @@ from bsrn_estimator.errors import UserError
 from bsrn_estimator.settings import Settings, setting
 
 SCALE_SCHEDULES = ("random", "joint")
+SHUFFLED, SORTED = "shuffled", "sorted"
+PATCHES, WHOLE = "patches", "whole"
+EIGHT, FLIPS = "eight", "flips"
 # In the order in which they are done.
 DEGRADATIONS = ("blur", "noise", "jpeg")
 
@@ -41,6 +44,24 @@ class Recipe(Settings):
     )
     patch_size: int = setting(48, "side of an LR patch in pixels", least=1)
     patches_per_tile: int = setting(8, "patches cut from a tile each time it is read", least=1)
+    order: str = setting(
+        SHUFFLED,
+        "shuffled: anew in every epoch; sorted: by name, all epochs alike and without the last "
+        "batch, as the authors of SRDRM read",
+        choices=(SHUFFLED, SORTED),
+    )
+    crops: str = setting(
+        PATCHES, "patches, or whole: whole pictures, all of one size", choices=(PATCHES, WHOLE)
+    )
+    orientations: str = setting(
+        EIGHT,
+        "eight: patches are turned and flipped, in any of eight ways alike; flips: flipped "
+        "left-right, then up-down, a share of --flip_share each",
+        choices=(EIGHT, FLIPS),
+    )
+    flip_share: float = setting(
+        0.25, "share of the patches that --orientations=flips flips each way", least=0, most=1
+    )
     learning_rate: float = setting(1e-4, "Adam's rate at step 0")
     learning_rate_schedule: str = setting(
         "stairs",
@@ -116,6 +137,15 @@ class Recipe(Settings):
             set(self.degradations) <= set(DEGRADATIONS),
             "--degradations takes any of jpeg,noise,blur, or nothing, not %s"
             % ",".join(self.degradations),
+        )
+        yield (
+            self.crops == PATCHES or self.orientations == FLIPS,
+            "--crops=whole cannot turn pictures, which need not be square; give "
+            "--orientations=flips too",
+        )
+        yield (
+            self.crops == PATCHES or not self.degradations,
+            "--degradations is for patches; leave it out, or give --crops=patches",
         )
         for name, least, most in (
             ("jpeg_quality", 1, 100),

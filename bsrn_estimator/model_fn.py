@@ -20,6 +20,7 @@ def build(
     platform: Optional[Platform] = None,
     options: Optional[EvaluationOptions] = None,
     first_weights: Callable = lambda: None,
+    feature_file: Optional[str] = None,
 ) -> Callable:
     """A `model_fn` for tf.estimator.
 
@@ -29,6 +30,7 @@ def build(
       options: the protocol of EVAL; by default that of the field.
       first_weights: for TRAIN; makes the tf.train.Scaffold that gives a new run its first weights,
         or None. See `restoring.initial_weights`.
+      feature_file: for TRAIN; the weights of VGG19, where the network compares features by it.
 
     Returns:
       `model_fn(features, labels, mode)`. Features and labels of TRAIN and EVAL are those of
@@ -42,7 +44,7 @@ def build(
 
     def model_fn(features, labels, mode):
         if mode == tf.estimator.ModeKeys.TRAIN:
-            return training.spec(features, labels, config, platform, first_weights)
+            return training.spec(features, labels, config, platform, first_weights, feature_file)
         if mode == tf.estimator.ModeKeys.EVAL:
             return evaluation.spec(
                 features, labels, config.network, options=options, scaffold=trained

@@ -22,6 +22,7 @@ from bsrn_estimator.platforms.choice import choose
 from bsrn_estimator.platforms.cluster.tf_config import EvaluatorTask
 from bsrn_estimator.platforms.options import RunOptions
 from bsrn_estimator.scales import require
+from bsrn_estimator.training import features
 from bsrn_estimator.training import hooks as training_hooks
 from bsrn_estimator.training import last_step as run_end
 from bsrn_estimator.training import train as training
@@ -47,13 +48,18 @@ def _train(with_evaluation: bool) -> int:
     except EvaluatorTask:
         return _evaluate_what_others_train(with_evaluation)
     schedule = FLAGS.scale_schedule or platform.default_schedule
-    config = Config(flags.network(), flags.recipe(scale_schedule=schedule))
-    _require_records(with_evaluation)
-    run = _run_options(FLAGS.model_dir)
     options = TrainingOptions.from_flags(FLAGS)
+    network = flags.network()
+    features.check(network, platform)
+    _require_records(with_evaluation)
+    network = features.prepare(network, options)
+    config = Config(network, flags.recipe(scale_schedule=schedule))
+    run = _run_options(FLAGS.model_dir)
 
     def build(slowed: Config) -> Callable:
-        return model_fn.build(slowed, platform, first_weights=first_weights)
+        return model_fn.build(
+            slowed, platform, first_weights=first_weights, feature_file=options.vgg19_weights
+        )
 
     if platform.rank > 0:
         # The folder is held, and all that is written is written, by rank 0.

@@ -32,6 +32,7 @@ _SETTINGS = (
     "tile_size",
     "patch_size",
     "degrade",
+    "stretch",
 )
 
 _SKIP_WAY = "--skip_bad leaves such pictures out"
@@ -67,6 +68,8 @@ class Result:
         """One line for the user."""
         manifest = self.manifest
         degraded = ", LR degraded by " + manifest.degrade if manifest.degrade else ""
+        if manifest.stretch:
+            degraded += ", contrast stretched: " + manifest.stretch
         held = "%d %s of %d pictures, %s, %s in %d shard%s" % (
             manifest.records,
             "tiles" if manifest.kind == "training" else "records",
@@ -219,6 +222,7 @@ def _manifest(
         shards=(),
         patch_size=options.patch_size,
         degrade=options.degrade,
+        stretch=options.stretch,
         name=options.name or name_of_folder(options.output_dir),
     )
 

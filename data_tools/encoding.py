@@ -14,6 +14,7 @@ from bsrn_estimator.errors import UserError
 from bsrn_estimator.pictures import pairs
 from bsrn_estimator.pictures.decoding import read_colours, read_rgb, three_channels
 from bsrn_estimator.pictures.imresize import shrink
+from bsrn_estimator.pictures.stretch import stretched
 from data_tools import degradations
 from data_tools.options import ConversionOptions
 from data_tools.sources import SourcePicture
@@ -56,7 +57,8 @@ def read_picture(
     picture: SourcePicture, options: ConversionOptions
 ) -> Tuple[np.ndarray, Dict[int, np.ndarray]]:
     """The HR picture, uint8 [H, W, 1 or 3] as its file has it, and scale to LR picture, uint8
-    [H // s, W // s, 3], which is degraded as the options say.
+    [H // s, W // s, 3], which is degraded as the options say; then, where they say so, each with
+    its contrast stretched.
 
     Raises:
       UserError: a file does not decode, or is no longer of the size that its header announced.
@@ -72,7 +74,9 @@ def read_picture(
     for scale, pixels in lr.items():
         name = "%s_x%d" % (picture.name, scale)
         lr[scale] = degradations.degrade(pixels, options.degrade, name)
-    return hr, lr
+    if options.stretch:
+        lr = {scale: stretched(pixels) for scale, pixels in lr.items()}
+    return stretched(hr) if options.stretch == "both" else hr, lr
 
 
 def encode_pixels(pixels: np.ndarray, encoding: str) -> bytes:

@@ -11,9 +11,21 @@ from bsrn_estimator.errors import UserError
 from bsrn_estimator.pictures.decoding import MAX_PIXELS
 from data_tools import degradations
 
-DATASETS = ("div2k", "bsd100", "benchmark", "folder", "tfds")
+DATASETS = ("div2k", "bsd100", "benchmark", "usr248", "folder", "tfds")
+# What of a picture has its contrast stretched, see `pictures.stretch`.
+STRETCHES = ("lr", "both")
 
-_DEFAULT_SPLIT = {"div2k": "train", "tfds": "train", "folder": "train"}
+_DEFAULT_SPLIT = {"div2k": "train", "tfds": "train", "folder": "train", "usr248": "train"}
+_SCALES = (2, 3, 4)
+# USR-248 has no others.
+_DEFAULT_SCALES = {"usr248": (2, 4, 8)}
+# A picture of USR-248 is one tile at any scale, so that whole ones can be trained on.
+_LEAST_TILES = {"usr248": 640}
+
+
+def default_scales(dataset: str) -> Tuple[int, ...]:
+    """The scales of a data set where the user names none."""
+    return _DEFAULT_SCALES.get(dataset, _SCALES)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +43,8 @@ class ConversionOptions:
       patch_size: the largest LR patch, in pixels, that training will cut from the tiles.
       encoding: "png" or "raw".
       degrade: what is done to the LR pictures, as in "noise:3,jpeg:75"; empty for nothing.
+      stretch: whose contrast is stretched as SRDRM's loader does: "lr", "both" for LR and HR, or
+        empty for none.
       shard_bytes: about how large a shard becomes.
       workers: processes that decode and encode; 0 is one for each core.
       max_pixels: the most pixels that a picture may announce.
@@ -44,13 +58,14 @@ class ConversionOptions:
     dataset: str
     input_dir: Optional[str] = None
     output_dir: Optional[str] = None
-    scales: Tuple[int, ...] = (2, 3, 4)
+    scales: Tuple[int, ...] = _SCALES
     split: Optional[str] = None
     kind: Optional[str] = None
     tile_size: Optional[int] = None
     patch_size: int = 48
     encoding: str = "png"
     degrade: str = ""
+    stretch: str = ""
     shard_bytes: int = 100 * 10**6
     workers: int = 0
     max_pixels: int = MAX_PIXELS
@@ -86,7 +101,7 @@ class ConversionOptions:
         kind = self.kind or ("training" if training else "evaluation")
         tile_size = 0
         if kind == "training":
-            tile_size = self.tile_size or default_tile_size(self.patch_size, self.scales)
+            tile_size = self.tile_size or self._default_tile_size()
             self._check_tile_size(tile_size)
         return dataclasses.replace(
             self,
@@ -105,6 +120,7 @@ class ConversionOptions:
             ("split", SPLITS + (None,)),
             ("kind", KINDS + (None,)),
             ("encoding", ENCODINGS),
+            ("stretch", STRETCHES + ("",)),
         ):
             value = getattr(self, name)
             yield (
@@ -126,9 +142,18 @@ class ConversionOptions:
             % self.dataset,
         )
         yield (
+            self.dataset != "usr248" or self.split != "valid",
+            "--dataset=usr248 has the splits train and test, not valid",
+        )
+        yield (
             self.name is None or (self.name.strip() and not set(self.name) & set("/,")),
             "--name=%s must be a plain name, without / and commas" % self.name,
         )
+
+    def _default_tile_size(self) -> int:
+        least, multiple = _LEAST_TILES.get(self.dataset, 0), common_multiple(self.scales)
+        whole = -(-least // multiple) * multiple
+        return max(default_tile_size(self.patch_size, self.scales), whole)
 
     def _check_tile_size(self, tile_size: int) -> None:
         multiple = common_multiple(self.scales)
@@ -160,6 +185,8 @@ class ConversionOptions:
     def _default_output_dir(self, split: str) -> str:
         if self.dataset in ("div2k", "tfds"):
             return os.path.join("tfrecords", "div2k_" + split)
+        if self.dataset == "usr248":
+            return os.path.join("tfrecords", "usr248_" + split)
         if self.dataset == "bsd100":
             return os.path.join("tfrecords", "bsd100")
         return os.path.join("tfrecords", name_of_folder(self.input_dir))

@@ -2,6 +2,7 @@
 
     python data_tools/to_tfrecord.py --dataset=div2k --input_dir=DIR
     python data_tools/to_tfrecord.py --dataset=bsd100 --input_dir=DIR
+    python data_tools/to_tfrecord.py --dataset=usr248 --input_dir=DIR
     python data_tools/to_tfrecord.py --dataset=folder --input_dir=DIR --output_dir=DIR
     python data_tools/to_tfrecord.py --verify --output_dir=DIR
 
@@ -22,7 +23,7 @@ if __package__ in (None, ""):
 from bsrn_estimator import scales  # noqa: E402
 from bsrn_estimator.errors import UserError  # noqa: E402
 from bsrn_estimator.pictures.decoding import MAX_PIXELS  # noqa: E402
-from data_tools.options import DATASETS, ConversionOptions  # noqa: E402
+from data_tools.options import DATASETS, STRETCHES, ConversionOptions, default_scales  # noqa: E402
 
 _STRING, _NUMBER, _SWITCH = flags.DEFINE_string, flags.DEFINE_integer, flags.DEFINE_boolean
 _REPEATED = flags.DEFINE_multi_string
@@ -34,7 +35,8 @@ _FLAGS = (
         "output_dir",
         None,
         "Folder to write. Default: tfrecords/div2k_train, tfrecords/div2k_valid, "
-        "tfrecords/bsd100, or tfrecords/ and the name of the input folder.",
+        "tfrecords/bsd100, tfrecords/usr248_train, tfrecords/usr248_test, or tfrecords/ and the "
+        "name of the input folder.",
     ),
     (
         _STRING,
@@ -45,14 +47,15 @@ _FLAGS = (
     (
         _STRING,
         "scales",
-        "2,3,4",
-        "Scales of the LR pictures, of %s." % scales.NAMES,
+        None,
+        "Scales of the LR pictures, of %s. Default: 2,3,4; for usr248 2,4,8." % scales.NAMES,
     ),
     (
         _STRING,
         "split",
         None,
-        "train, valid or test: the part of DIV2K, and the first part of the shards' names. "
+        "train, valid or test: the part of DIV2K or, but for valid, of USR-248, and the first part "
+        "of the shards' names. "
         "Default: train; for bsd100 and benchmark test.",
     ),
     (
@@ -66,8 +69,8 @@ _FLAGS = (
         _NUMBER,
         "tile_size",
         None,
-        "Height and width of a training tile in HR pixels. Default: 480, or two and a half "
-        "patches where that is more.",
+        "Height and width of a training tile in HR pixels. Default: 480, for usr248 640, or two "
+        "and a half patches where that is more.",
     ),
     (
         _NUMBER,
@@ -81,6 +84,12 @@ _FLAGS = (
         "degrade",
         [],
         "What is done to the LR pictures: jpeg:QUALITY, noise:SIGMA, blur:SIGMA, or several.",
+    ),
+    (
+        _STRING,
+        "stretch",
+        "",
+        "Stretches the contrast as SRDRM's loader does: %s for LR and HR." % " or ".join(STRETCHES),
     ),
     (_NUMBER, "shard_bytes", 10**8, "About how large a shard becomes."),
     (_NUMBER, "workers", 0, "Processes; 0 is one for each core."),
@@ -116,8 +125,8 @@ def options_of(values: flags.FlagValues) -> ConversionOptions:
         if name not in ("scales", "degrade")
     }
     listed = ",".join(values.degrade)
-    scales_given = scales.parsed(values.scales)
-    return ConversionOptions(scales=scales_given, degrade=listed, **others).complete()
+    wanted = scales.parsed(values.scales) if values.scales else default_scales(values.dataset)
+    return ConversionOptions(scales=wanted, degrade=listed, **others).complete()
 
 
 def main(argv: Optional[List[str]] = None) -> int:

@@ -226,7 +226,9 @@ def weights_that_differ(description: Description, network: Network) -> List[str]
 
 def _differing(description: Description, network: Network) -> List[str]:
     """What the shapes of a checkpoint tell of another network than `network`."""
-    if type(network) is not description.family:
+    # A family may be another's, trained otherwise: then the weights of one serve the other.
+    kinds = type(network), description.family
+    if not (issubclass(*kinds) or issubclass(*reversed(kinds))):
         return ["it is a network of the family %s" % description.family.family]
     lacking = [scale for scale in network.scales if scale not in description.scales]
     faults = ["it has no upscaler for x%d" % scale for scale in lacking]

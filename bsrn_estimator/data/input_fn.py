@@ -17,15 +17,13 @@ from bsrn_estimator.compat import (
     tf,
     without_autotuning,
 )
-from bsrn_estimator.config import Recipe
-from bsrn_estimator.data import augmentation, degradations, parsing, sampling
+from bsrn_estimator.config import FLIPS, SORTED, WHOLE, Recipe
+from bsrn_estimator.data import augmentation, degradations, parsing, sampling, whole
 from bsrn_estimator.data.reader import CorruptRecords, RecordReader
 from bsrn_estimator.data.shares import PatchPlaces, Shares, patch_places
 from bsrn_estimator.pictures.imresize import enlarge
 
 _FOREVER = np.iinfo(np.int64).max
-# More than any scale: keeps the draws of a visit at different scales apart.
-_SCALE_SLOTS = 16
 # The mapped functions have no Python control flow on tensors. AutoGraph would find that out slowly,
 # and under TensorFlow 1.15 rewrite what py_func runs as well, which then takes four times as long.
 _as_it_stands = tf.autograph.experimental.do_not_convert
@@ -52,8 +50,8 @@ def training_input_fn(
     Args:
       data_dir: folder of training records.
       scales: the scales that are trained, ascending.
-      recipe: schedule, batch (`step_batch`) and patch size, patches for each reading of a tile,
-        degradations, seed.
+      recipe: schedule, order, crops and orientations, batch (`step_batch`) and patch size,
+        patches for each reading of a tile, degradations, seed.
       start_step: number of the first batch; with several replicas fed from one input function,
         the batches that all of them have taken.
       batches_per_step: successive batches of one step, one for each replica; in the random
@@ -73,32 +71,40 @@ def training_input_fn(
       scale * patch, 3]. In the joint schedule features are "lr" [scales * batch, patch, patch, 3],
       smallest scale first, "key" string [scales * batch]; labels are "hr_x2" [batch, 2 * patch,
       2 * patch, 3], and likewise for every scale. All shapes are static, but for height and width
-      of "hr" in the random schedule of several scales.
+      of "hr" in the random schedule of several scales. With `crops` "whole" pictures take the
+      place of patches, and their height and width that of both sides.
 
     Raises:
       UserError: the data set is not whole or does not fit the recipe.
     """
-    reader = RecordReader(data_dir, scales, "training", recipe.patch_size, corrupt)
+    is_whole = recipe.crops == WHOLE
+    patch_size = None if is_whole else recipe.patch_size
+    reader = RecordReader(data_dir, scales, "training", patch_size, corrupt)
+    size = whole.size_of(reader.manifest, data_dir, scales, recipe) if is_whole else None
     tiles = tiles_in_play or sampling.tiles_in_play(recipe, max(scales))
-    places = {scale: patch_places(reader.manifest, scale, recipe.patch_size) for scale in scales}
+    places = {
+        scale: None if is_whole else patch_places(reader.manifest, scale, recipe.patch_size)
+        for scale in scales
+    }
     streams = {
         scale: sampling.Stream(
             recipe.seed,
             scale,
             reader.manifest.records,
             recipe.step_batch,
-            recipe.patches_per_tile,
+            1 if is_whole else recipe.patches_per_tile,
             -(-tiles // recipe.step_batch),
             rank,
             rank_size,
             _shares(places[scale]),
+            recipe.order == SORTED,
         )
         for scale in scales
     }
 
     def batches(scale: int, first: int) -> tf.data.Dataset:
         stream = streams[scale]
-        dataset = _batches(reader, stream, places[scale], first, recipe, parallel_calls)
+        dataset = _batches(reader, stream, places[scale], first, recipe, parallel_calls, size)
         return dataset if with_keys else dataset.map(_without_key)
 
     def input_fn() -> tf.data.Dataset:
@@ -133,7 +139,7 @@ def evaluation_input_fn(data_dir: str, scales: Sequence[int]) -> Callable[[], tf
 
     @_as_it_stands
     def picture(number: tf.Tensor) -> Tuple[Dict, Dict]:
-        parsed = parsing.parse(_read(reader, number)[1], scales)
+        parsed = parsing.parse(parsing.read(reader, number)[1], scales)
         decode = parsing.decoder(reader, parsed)
         features = {name: parsed[name] for name in ("key", "channels")}
         for scale in scales:
@@ -247,11 +253,17 @@ def _batches(
     first: int,
     recipe: Recipe,
     parallel_calls: Optional[int],
+    size: Optional[Tuple[int, int]] = None,
 ) -> tf.data.Dataset:
-    """The batches of one stream from number `first` on: "lr", "hr" and "key"."""
+    """The batches of one stream from number `first` on: "lr", "hr" and "key".
+
+    `size` is that of the HR pictures where whole ones are taken.
+    """
 
     @_as_it_stands
     def visit(number: tf.Tensor) -> Tuple[Dict[str, tf.Tensor], ...]:
+        if size:
+            return whole.element(reader, stream, number, recipe, size)
         return _visit(reader, stream, places, number, recipe)
 
     number, surplus = stream.start(first)
@@ -294,8 +306,8 @@ def _visit(
     They lie in the part of the tile that `places` says, anywhere where it is None.
     """
     scale, patches, patch_size = stream.scale, stream.patches_per_tile, recipe.patch_size
-    visit = number * stream.rank_size + stream.rank
-    record, serialized = _read(reader, visit, stream.record)
+    visit = stream.visit(number)
+    record, serialized = parsing.read(reader, visit, stream.record)
     parsed = parsing.parse(serialized, [scale])
     decode = parsing.decoder(reader, parsed)
     lr, hr = decode("lr_x%d" % scale), decode("hr")
@@ -313,8 +325,9 @@ def _visit(
     )
     with tf.control_dependencies([tf.Assert(fits, [problem])]):
         height, width = tf.unstack(_patch_area(record, places, lr_shape[:2]))
-    key = (stream.seed, visit * _SCALE_SLOTS + scale)
-    y, x, orientation = augmentation.draw_patches(key, patches, height, width, patch_size)
+    key = stream.key(visit)
+    share = recipe.flip_share if recipe.orientations == FLIPS else None
+    y, x, orientation = augmentation.draw_patches(key, patches, height, width, patch_size, share)
     lr = augmentation.cut(lr, y, x, patch_size, orientation)
     lr = degradations.degrade(lr, key, recipe)
     hr = augmentation.cut(hr, scale * y, scale * x, scale * patch_size, orientation)
@@ -331,25 +344,6 @@ def _patch_area(record: tf.Tensor, places: Optional[PatchPlaces], shape: tf.Tens
     area = python_function(lambda record: areas[record], [record], tf.int64, stateful=False)
     area.set_shape([2])
     return tf.minimum(tf.cast(area, tf.int32), shape)
-
-
-def _read(
-    reader: RecordReader, number: tf.Tensor, record_of: Callable = int
-) -> Tuple[tf.Tensor, tf.Tensor]:
-    """Number, int64, and data, a string, of record `record_of(number)` or the one in its place.
-
-    Python's part of the work: it places one read and checks one checksum. All that follows runs
-    in TensorFlow, where several threads can be at work at a time.
-    """
-
-    def read(number: np.ndarray) -> Tuple[np.ndarray, bytes]:
-        record, data = reader.take(record_of(number))
-        return np.int64(record), data
-
-    record, data = python_function(read, [number], [tf.int64, tf.string], stateful=False)
-    record.set_shape([])
-    data.set_shape([])
-    return record, data
 
 
 def _bicubic(lr: tf.Tensor, scale: int) -> tf.Tensor:

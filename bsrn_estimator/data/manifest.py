@@ -70,6 +70,7 @@ class Manifest:
         inside some tile, and which fits into every tile; 0 where unknown, and for whole pictures.
       degrade: what was done to the LR pictures, as in "jpeg:75"; empty for nothing.
       name: what the set is called in tables and curves; "" where that was not written yet.
+      stretch: whose contrast was stretched (`pictures.stretch`): "lr", "both", or "" for none.
     """
 
     format_version: int
@@ -87,6 +88,7 @@ class Manifest:
     patch_size: int = 0
     degrade: str = ""
     name: str = ""
+    stretch: str = ""
 
     def name_in(self, data_dir: str) -> str:
         """What the set in `data_dir` is called: its own name, else that of its folder."""
@@ -134,8 +136,12 @@ class Manifest:
             )
 
     def to_dict(self) -> Dict[str, Any]:
-        """All fields, in the order of the class."""
-        return dataclasses.asdict(self)
+        """All fields, in the order of the class; `stretch` only where something was stretched, so
+        that versions of this program that do not know it read the others."""
+        values = dataclasses.asdict(self)
+        if not self.stretch:
+            del values["stretch"]
+        return values
 
     def save(self, data_dir: str) -> str:
         """Writes `data_dir`/manifest.json, whole or not at all, and returns its path."""

@@ -1,8 +1,10 @@
 """From the bytes of a record to pixels, in a TensorFlow graph."""
 
-from typing import Any, Callable, Dict, Iterable
+from typing import Any, Callable, Dict, Iterable, Tuple
 
-from bsrn_estimator.compat import tf
+import numpy as np
+
+from bsrn_estimator.compat import python_function, tf
 from bsrn_estimator.data import parsing, records
 from bsrn_estimator.data.reader import RecordReader
 
@@ -93,6 +95,25 @@ def decoder(reader: RecordReader, parsed: Dict[str, tf.Tensor]) -> Callable[[str
         )
 
     return decode
+
+
+def read(
+    reader: RecordReader, number: tf.Tensor, record_of: Callable = int
+) -> Tuple[tf.Tensor, tf.Tensor]:
+    """Number, int64, and data, a string, of record `record_of(number)` or the one in its place.
+
+    Python's part of the work: it places one read and checks one checksum. All that follows runs
+    in TensorFlow, where several threads can be at work at a time.
+    """
+
+    def read(number: np.ndarray) -> Tuple[np.ndarray, bytes]:
+        record, data = reader.take(record_of(number))
+        return np.int64(record), data
+
+    record, data = python_function(read, [number], [tf.int64, tf.string], stateful=False)
+    record.set_shape([])
+    data.set_shape([])
+    return record, data
 
 
 def printable_tensor(text: tf.Tensor) -> tf.Tensor:

@@ -7,16 +7,19 @@ group, and several groups are a block: it gives a batch of the first patches of 
 then the second patches of each, and so on. So the patches of a batch come from different tiles, and
 those of the next batches from others.
 
+In sorted order (`Recipe.order`) the epochs are alike: the records as they come, by name, in whole
+batches, of which the last is left out. So SRDRM's authors read (github.com/xahidbuffon/SRDRM).
+
 With several ranks, rank r takes the visits v = r, r + rank_size, r + 2 * rank_size, ...
 """
 
 import dataclasses
 import functools
-from typing import Dict, Optional, Sequence, Tuple
+from typing import Any, Dict, Optional, Sequence, Tuple
 
 import numpy as np
 
-from bsrn_estimator.config import Recipe
+from bsrn_estimator.config import PATCHES, SORTED, Recipe
 from bsrn_estimator.data.shares import Shares
 
 # The number of the rule by which the places of tiles follow from recipe and data. What it says must
@@ -29,6 +32,8 @@ _BYTES_IN_PLAY = 2**29
 # What the draws of the kinds of numbers begin with, so that they never share a generator.
 _ORDER, _SCALES, _SHIFT = 1, 2, 3
 _STEPS_DRAWN_TOGETHER = 1024
+# More than any scale: keeps the draws of a visit at different scales apart.
+_SCALE_SLOTS = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +50,7 @@ class Stream:
       rank: this process, from 0.
       rank_size: number of processes.
       shares: how often each record is read; None for once an epoch.
+      is_sorted: whether the order is that of the records.
     """
 
     seed: int
@@ -56,18 +62,31 @@ class Stream:
     rank: int = 0
     rank_size: int = 1
     shares: Optional[Shares] = None
+    is_sorted: bool = False
 
-    def visit(self, number: int) -> int:
+    def visit(self, number: Any) -> Any:
         """The visit that this rank makes as its `number`-th, counted over all ranks."""
         return number * self.rank_size + self.rank
 
+    def key(self, visit) -> Tuple[Any, Any]:
+        """What the draws of a visit are a function of; `visit` may be an int64 scalar tensor."""
+        return self.seed, visit * _SCALE_SLOTS + self.scale
+
     def record(self, visit: int) -> int:
         """The record, from 0, that `visit` (counted over all ranks) reads."""
+        if self.is_sorted:
+            return int(visit) % self._sorted_epoch % self.records
         epoch, place = divmod(int(visit), self.records)
         place = int(permutation(self.seed, self.scale, epoch, self.records)[place])
         if self.shares is None:
             return place
         return self.shares.record(place, epoch, _shift(self.seed, self.scale))
+
+    @property
+    def _sorted_epoch(self) -> int:
+        """The visits of an epoch in sorted order, of one batch at least."""
+        together = self.batch_size * self.rank_size
+        return max(self.records // together - 1, 1) * together
 
     def start(self, batch: int) -> Tuple[int, int]:
         """Where to begin reading for batch number `batch`.
@@ -83,12 +102,15 @@ def tiles_in_play(recipe: Recipe, scale: int) -> int:
     """The tiles of a block in order 2: eight groups, so that batches in a row are of other tiles.
 
     Where `FORMER_TILES_IN_PLAY` are more, it is these. There are fewer groups where the patches of
-    a block, which memory holds twice, would be more than 512 MB: one group at least.
+    a block, which memory holds twice, would be more than 512 MB: one group at least. In sorted
+    order, and of whole pictures, there is one.
 
     Args:
       recipe: batch and patch size, patches for each reading of a tile.
       scale: the largest scale that is trained.
     """
+    if recipe.order == SORTED or recipe.crops != PATCHES:
+        return recipe.batch_size
     pixels = recipe.patch_size**2 * (1 + scale**2)
     group = recipe.step_batch * recipe.patches_per_tile * 3 * pixels
     groups = min(_GROUPS_IN_PLAY, max(_BYTES_IN_PLAY // group, 1))

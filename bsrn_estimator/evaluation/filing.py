@@ -37,6 +37,8 @@ class Subject:
       precision: in which the network is computed.
       degraded: what was done to the LR pictures; empty for nothing.
       grey: what Y of a grey picture is, see the module `grey`.
+      converted: whose contrast the conversion stretched, see `Manifest.stretch`.
+      stretched: whether this evaluation stretches that of LR.
     """
 
     data_set: str
@@ -47,6 +49,8 @@ class Subject:
     precision: str = FLOAT32
     degraded: str = ""
     grey: str = BY_FILE
+    converted: str = ""
+    stretched: bool = False
 
     @classmethod
     def of(
@@ -78,6 +82,8 @@ class Subject:
             precision,
             manifest.degrade,
             options.grey,
+            manifest.stretch,
+            options.stretch_lr,
         )
 
     @property
@@ -92,6 +98,8 @@ class Subject:
             parts.append(self.precision)
         if self.grey != BY_FILE:
             parts.append(self.grey)
+        if self.stretched:
+            parts.append("stretched")
         return _safe("-".join(parts))
 
     @property
@@ -102,6 +110,11 @@ class Subject:
     def to_dict(self) -> Dict[str, Any]:
         """What metrics.json and best.json say of it."""
         degraded = {"degraded": self.degraded} if self.degraded else {}
+        stretched = {"lr": "LR", "both": "LR and HR"}.get(self.converted, "")
+        if self.stretched:
+            stretched = stretched or "LR"
+        if stretched:
+            degraded["stretched"] = stretched
         return {
             "data_set": self.data_set,
             **degraded,
@@ -117,8 +130,8 @@ class Subject:
         # Before there was another precision, it was not written. Before `grey` was, figures of grey
         # pictures followed a rule that is no longer there.
         theirs = dict({"precision": FLOAT32}, **content)
-        compared = ("records", "shaves", "precision", "grey")
-        return all(theirs.get(key) == mine[key] for key in compared)
+        compared = ("records", "shaves", "precision", "grey", "stretched")
+        return all(theirs.get(key) == mine.get(key) for key in compared)
 
 
 class Filed(NamedTuple):
@@ -206,6 +219,7 @@ class Cabinet:
             return None
         asked = [("outputs", options.single_outputs), (report.UIQM, options.uiqm)]
         figures = [name for name, is_asked in asked if is_asked] + [metrics.PSNR_Y]
+        figures += report.figures_of(options.protocol)
         entries = content["scales"].values()
         wanted = [
             self._subject.is_of(content),

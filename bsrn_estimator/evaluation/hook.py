@@ -6,7 +6,7 @@ from typing import Any, Dict, Optional, Tuple
 import numpy as np
 
 from bsrn_estimator.compat import tf
-from bsrn_estimator.evaluation import comparison, metrics, report, uiqm
+from bsrn_estimator.evaluation import comparison, metrics, protocol_figures, protocols, report, uiqm
 from bsrn_estimator.evaluation.grey import BY_FILE
 from bsrn_estimator.evaluation.options import Destination, EvaluationOptions
 from bsrn_estimator.progress import progress
@@ -26,6 +26,7 @@ def build(
     results,
     options: EvaluationOptions,
     destination: Optional[Destination] = None,
+    exact: Optional[Dict[int, Dict[str, Any]]] = None,
 ) -> Tuple[Dict, "EvaluationHook"]:
     """The metrics of one whole picture at every scale.
 
@@ -37,6 +38,8 @@ def build(
         network's result first, then single outputs.
       options: the protocol.
       destination: where the results go; by default nowhere.
+      exact: {scale: {source: float32 [s * h, s * w, 3]}}, the results that `options.protocol`
+        needs, see `protocol_figures.measure`.
 
     Returns:
       (`eval_metric_ops`: "psnr_y/x2" and so on, "bicubic_psnr_y/x2", "recursion_04_psnr_y/x2" for
@@ -53,7 +56,7 @@ def build(
     sources = {"hr": hr, "lr": {scale: features["lr_x%d" % scale][0] for scale in results}}
     destination = destination or Destination()
     hook = EvaluationHook(
-        features["key"][0], figures, pictures, sources, options, destination, one_channel
+        features["key"][0], figures, pictures, sources, options, destination, one_channel, exact
     )
     ops = {destination.tag(name): op for name, op in _metric_ops(figures).items()}
     return ops, hook
@@ -121,6 +124,7 @@ class EvaluationHook(tf.train.SessionRunHook):
       options: the protocol, and what to write.
       destination: where to.
       one_channel: bool scalar, whether the file of the picture has one channel.
+      exact: see `build`.
     """
 
     def __init__(
@@ -132,7 +136,9 @@ class EvaluationHook(tf.train.SessionRunHook):
         options: EvaluationOptions,
         destination: Destination,
         one_channel,
+        exact=None,
     ) -> None:
+        self._exact = exact or {}
         self._options, self._destination = options, destination
         self._fetches = {"key": key, "figures": figures, "one_channel": one_channel}
         self._pictures = pictures
@@ -149,7 +155,14 @@ class EvaluationHook(tf.train.SessionRunHook):
         destination = self._destination
         shaves = {scale: self._options.shave_of(scale) for scale in self._pictures}
         result = _result(next(iter(self._pictures.values())))
-        self._report = report.Report("", shaves, result, destination.precision, self._options.grey)
+        self._report = report.Report(
+            "",
+            shaves,
+            result,
+            destination.precision,
+            self._options.grey,
+            {name: protocols.PROTOCOLS[name].words for name in self._options.protocol},
+        )
         self._fetches["step"] = tf.train.get_global_step()
         self._summaries_left = destination.summary_pictures if destination.summary_dir else 0
         self._file_names = set()
@@ -163,6 +176,8 @@ class EvaluationHook(tf.train.SessionRunHook):
             fetches.update(pictures=self._pictures, sources=self._sources)
         elif self._options.save_pictures or self._options.uiqm:
             fetches.update(pictures=self._pictures)
+        if self._exact:
+            fetches.update(exact=self._exact, sources=self._sources)
         return tf.train.SessionRunArgs(fetches)
 
     def after_run(self, _context, values) -> None:
@@ -171,6 +186,8 @@ class EvaluationHook(tf.train.SessionRunHook):
         figures, pictures = results["figures"], results.get("pictures")
         if self._options.uiqm:
             _add_uiqm(figures, pictures)
+        if self._exact:
+            _add_protocols(figures, self._options.protocol, results["sources"], results["exact"])
         self._report.add(name, figures)
         if self._options.save_pictures:
             self._save(name, pictures, results["one_channel"])
@@ -184,7 +201,7 @@ class EvaluationHook(tf.train.SessionRunHook):
         self._progress.close()
         content = self._report.to_dict(getattr(self, "_step", 0))
         if self._destination.summary_dir:
-            self._write_uiqm(content)
+            self._write_others(content)
             tf.summary.FileWriterCache.get(self._destination.summary_dir).flush()
         self._destination.take(content)
 
@@ -224,13 +241,13 @@ class EvaluationHook(tf.train.SessionRunHook):
         writer = tf.summary.FileWriterCache.get(self._destination.summary_dir)
         writer.add_summary(summary, int(results["step"]))
 
-    def _write_uiqm(self, content: Dict[str, Any]) -> None:
-        """The means of UIQM, which is not a figure of the graph, as curves like the others."""
-        if not self._options.uiqm:
-            return
+    def _write_others(self, content: Dict[str, Any]) -> None:
+        """The means of what is not a figure of the graph, as curves like the others."""
+        names = [report.UIQM, report.BICUBIC_UIQM] if self._options.uiqm else []
+        names += report.figures_of(self._options.protocol)
         summary = tf.Summary()
         for scale, entry in content["scales"].items():
-            for name in (report.UIQM, report.BICUBIC_UIQM):
+            for name in names:
                 if entry[name] is not None:
                     tag = self._destination.tag("%s/x%s" % (name, scale))
                     summary.value.add(tag=tag, simple_value=entry[name])
@@ -244,3 +261,10 @@ def _add_uiqm(figures, pictures) -> None:
         for output, values in outputs.items():
             values[report.UIQM] = uiqm.uiqm(pictures[scale][output])
         outputs[_result(outputs)][report.BICUBIC_UIQM] = uiqm.uiqm(pictures[scale][_BICUBIC])
+
+
+def _add_protocols(figures, names, sources, exact) -> None:
+    """Adds the figures of other protocols to those of the result of one picture, in place."""
+    for scale, results in exact.items():
+        found = protocol_figures.measure(names, sources["hr"], sources["lr"][scale], results)
+        figures[scale][_result(figures[scale])].update(found)

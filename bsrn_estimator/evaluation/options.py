@@ -1,10 +1,11 @@
 """The protocol of an evaluation, and where its results go."""
 
 import dataclasses
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from bsrn_estimator import files
 from bsrn_estimator.evaluation.grey import BY_FILE, RULES
+from bsrn_estimator.evaluation.protocols import PROTOCOLS
 from bsrn_estimator.networks.precision import FLOAT32
 from bsrn_estimator.settings import EVALUATION, Settings, setting
 
@@ -51,6 +52,23 @@ class EvaluationOptions(Settings):
     single_outputs: bool = setting(False, "evaluates each output of the network beside its result")
     save_pictures: bool = setting(False, "writes the pictures of an evaluation")
     uiqm: bool = setting(False, "adds UIQM, a measure of underwater pictures")
+    protocol: Tuple[str, ...] = setting(
+        (), "adds the figures of other protocols: any of %s" % ",".join(PROTOCOLS), shown="none"
+    )
+    stretch_lr: bool = setting(
+        False, "stretches the contrast of the LR pictures as the loader of SRDRM does"
+    )
+
+    def _rules(self) -> Iterator[Tuple[bool, str]]:
+        unknown = [name for name in self.protocol if name not in PROTOCOLS]
+        yield (
+            not unknown,
+            "--protocol takes any of %s, not %s" % (",".join(PROTOCOLS), ",".join(unknown)),
+        )
+        yield (
+            not (self.protocol and self.stretch_lr),
+            "--protocol says itself whether LR is stretched; leave --stretch_lr out",
+        )
 
     @property
     def folders(self) -> List[str]:

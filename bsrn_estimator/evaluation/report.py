@@ -2,11 +2,11 @@
 
 import math
 import os
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Sequence
 
 from bsrn_estimator import files
 from bsrn_estimator.errors import UserError
-from bsrn_estimator.evaluation import metrics
+from bsrn_estimator.evaluation import metrics, protocols
 from bsrn_estimator.evaluation.grey import BY_FILE, STUDIO
 from bsrn_estimator.networks.precision import FLOAT32
 
@@ -24,6 +24,7 @@ class Report:
       result: the name of the output that is the network's result.
       precision: in which the network is computed.
       grey: what Y of a grey picture is, one of `grey.RULES`.
+      words: what each protocol beside this project's does, by its name.
     """
 
     def __init__(
@@ -33,7 +34,9 @@ class Report:
         result: str,
         precision: str = FLOAT32,
         grey: str = BY_FILE,
+        words: Optional[Dict[str, str]] = None,
     ) -> None:
+        self._words = {"protocols": words} if words else {}
         self._result, self._precision, self._grey = result, precision, grey
         self._data_set = data_set
         self._shaves = shaves
@@ -90,6 +93,7 @@ class Report:
             "pictures": len(self._names),
             "protocol": "8-bit RGB, HR cropped to the result, shaved; Y of BT.601 (studio range, "
             "not rounded); SSIM 11x11 Gaussian, sigma 1.5, valid windows; mean over pictures",
+            **self._words,
             "scales": scales,
         }
 
@@ -169,6 +173,8 @@ def table(content: Dict[str, Any]) -> str:
     parts = [_title(content), _align(_y_rows(content), singles)]
     if singles or not shave_is_scale(content):
         parts += ["", "RGB channels:", _align(_rgb_rows(content), singles)]
+    for name in content.get("protocols", {}):
+        parts += ["", protocol_title(name) + ":", _align(_protocol_rows(content, name), False)]
     return "\n".join(parts + _notes(content))
 
 
@@ -187,6 +193,8 @@ def _title(content: Dict[str, Any]) -> str:
     data_set = content["data_set"]
     if content.get("degraded"):
         data_set += " with LR degraded by " + content["degraded"]
+    if content.get("stretched"):
+        data_set += " with the contrast of %s stretched" % content["stretched"]
     return "step %s, %s%d picture%s; Y channel%s, shave = %s, PSNR in dB / SSIM:" % (
         step_in_words(content["global_step"]),
         data_set + ", " if data_set else "",
@@ -229,13 +237,48 @@ def _rgb_rows(content: Dict[str, Any]) -> List[List[str]]:
     return rows
 
 
+def figures_of(names: Sequence[str]) -> List[str]:
+    """The names of all figures of some protocols, those of bicubic among them."""
+    return [
+        protocols.figure(name, key, of_bicubic)
+        for name in names
+        for key in protocols.NAMES
+        for of_bicubic in (False, True)
+    ]
+
+
+def protocol_title(name: str) -> str:
+    """What stands over the figures of a protocol."""
+    psnr, ssim = protocols.PROTOCOLS[name].compared
+    words = protocols.PROTOCOLS[name].words
+    return "protocol %s (%s), %s in dB / %s" % (name, words, psnr, ssim)
+
+
+def _protocol_rows(content: Dict[str, Any], name: str) -> List[List[str]]:
+    rows = [["scale", "", "network", "bicubic", "difference", "UIQM", "bicubic"]]
+    for scale, entry in content["scales"].items():
+        network, bicubic = (
+            [entry[protocols.figure(name, key, of_bicubic)] for key in _compared(name)]
+            for of_bicubic in (False, True)
+        )
+        pairs = [_pair(network[:2], ""), _pair(bicubic[:2], "")]
+        pairs.append(_pair([_difference(*both) for both in zip(network[:2], bicubic)], "+"))
+        uiqms = [_text(figures[2], "%.3f") for figures in (network, bicubic)]
+        rows.append(["x" + scale, "", *pairs, *uiqms])
+    return rows
+
+
+def _compared(name: str) -> Sequence[str]:
+    return (*protocols.PROTOCOLS[name].compared, protocols.UIQM)
+
+
 def _difference(a: Optional[float], b: Optional[float]) -> Optional[float]:
     return None if a is None or b is None else a - b
 
 
 def pair(entry: Optional[Dict[str, Any]], psnr: str, ssim: str) -> str:
     """Two figures of a scale, given by their names, as text; of no entry "-"."""
-    return "-" if entry is None else _pair((entry[psnr], entry[ssim]), "")
+    return "-" if entry is None else _pair((entry.get(psnr), entry.get(ssim)), "")
 
 
 def _pair(values, sign: str) -> str:

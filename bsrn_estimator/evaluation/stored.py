@@ -46,14 +46,16 @@ def stored_results(
       {output: uint8 [scale * height, scale * width, 3]}, the network's result first.
     """
     if results:
-        return {name: _stored(picture, one_channel) for name, picture in results(lr, scale).items()}
+        return {
+            name: as_stored(picture[0], one_channel) for name, picture in results(lr, scale).items()
+        }
     choice = OutputChoice(output="all") if singles else OutputChoice()
     names = network.picture_names(choice)
 
     def upscale(tile):
         with scope(precision):
             pictures = network.pictures(tile[tf.newaxis], scale, choice)
-        return tf.concat([_stored(picture, one_channel) for picture in pictures], axis=2)
+        return tf.concat([as_stored(picture[0], one_channel) for picture in pictures], axis=2)
 
     upscale(lr[0])  # Makes the variables outside of the loops; never runs.
     channels = 3 * len(names)
@@ -62,6 +64,33 @@ def stored_results(
     return dict(zip(names, tf.split(made, len(names), axis=2)))
 
 
-def _stored(picture, one_channel):
-    """Float32 [1, height, width, 3] as uint8 [height, width, 3]."""
-    return tf.cast(metrics.graph_as_stored(picture[0], one_channel), tf.uint8)
+def exact_result(
+    network: Network,
+    lr,
+    scale: int,
+    precision: str = FLOAT32,
+    results: Optional[Results] = None,
+) -> Any:
+    """The result of a network for one picture before it is rounded.
+
+    Args: see `stored_results`.
+
+    Returns:
+      float32 [scale * height, scale * width, 3], RGB in about 0..255.
+    """
+    if results:
+        return results(lr, scale)[network.result][0]
+    choice = OutputChoice()
+
+    def upscale(tile):
+        with scope(precision):
+            return network.pictures(tile[tf.newaxis], scale, choice)[0][0]
+
+    upscale(lr[0])  # as above
+    side, overlap = _SIDES * network.tile, _OVERLAPS * network.overlap
+    return tiles.upscale_in_tiles(lr[0], scale, upscale, side, overlap, dtype=tf.float32)
+
+
+def as_stored(picture, one_channel):
+    """A result, float32 [height, width, 3], as it is stored: uint8, see `metrics`."""
+    return tf.cast(metrics.graph_as_stored(picture, one_channel), tf.uint8)

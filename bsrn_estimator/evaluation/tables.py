@@ -3,16 +3,26 @@
 import csv
 import io
 import os
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from bsrn_estimator import files
 from bsrn_estimator.errors import UserError
-from bsrn_estimator.evaluation import metrics, report
+from bsrn_estimator.evaluation import metrics, protocols, report
 from bsrn_estimator.networks.base import Network
 
 # Of a metrics.json, for each row of a CSV.
 _OF_SET = ("global_step", "records", "precision", "grey", "result", "pictures")
 _HEAD = ("scale", "network", "parameters", "multiply-adds")
+
+
+class Compared(NamedTuple):
+    """The names of PSNR and SSIM that a table shows, of a network and of bicubic."""
+
+    network: Tuple[str, str]
+    bicubic: Tuple[str, str]
+
+
+_OURS = Compared((metrics.PSNR_Y, metrics.SSIM_Y), (report.BICUBIC_PSNR_Y, report.BICUBIC_SSIM_Y))
 
 
 class Measured(NamedTuple):
@@ -38,19 +48,23 @@ class Measured(NamedTuple):
 
 
 def text(measured: Sequence[Measured]) -> str:
-    """The table for the terminal: a row for each scale and network, a column for each set."""
-    rows = _rows(measured)
-    widths = [max(len(cell) for cell in column) for column in zip(*rows)]
-    lines = ["  ".join(cell.ljust(n) for cell, n in zip(row, widths)).rstrip() for row in rows]
-    return "\n".join([_title(measured)] + lines)
+    """The table for the terminal: a row for each scale and network, a column for each set; and one
+    more for each further protocol."""
+    return "\n\n".join(
+        "\n".join([title] + _aligned(_rows(measured, figures)))
+        for title, figures in _tables(measured)
+    )
 
 
 def markdown(measured: Sequence[Measured]) -> str:
     """The same in Markdown."""
-    rows = [[cell.replace("|", "\\|") for cell in row] for row in _rows(measured)]
-    rows.insert(1, ["---"] * len(rows[0]))
-    lines = ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join([_title(measured), ""] + lines) + "\n"
+    tables = []
+    for title, figures in _tables(measured):
+        rows = [[cell.replace("|", "\\|") for cell in row] for row in _rows(measured, figures)]
+        rows.insert(1, ["---"] * len(rows[0]))
+        lines = ["| " + " | ".join(row) + " |" for row in rows]
+        tables.append("\n".join([title, ""] + lines) + "\n")
+    return "\n".join(tables)
 
 
 def comma_separated(measured: Sequence[Measured]) -> str:
@@ -94,7 +108,31 @@ def _sets(measured: Sequence[Measured]) -> List[str]:
     return list(dict.fromkeys(name for one in measured for name in one.sets))
 
 
-def _rows(measured: Sequence[Measured]) -> List[List[str]]:
+def _tables(measured: Sequence[Measured]) -> List[Tuple[str, Compared]]:
+    """What stands over each table, and what it compares: this project's, then other protocols'."""
+    found = [(_title(measured), _OURS)]
+    named = {
+        name: None
+        for one in measured
+        for content in one.sets.values()
+        for name in content.get("protocols", {})
+    }
+    for name in named:
+        psnr, ssim = protocols.PROTOCOLS[name].compared
+        network, bicubic = (
+            (protocols.figure(name, psnr, of_bicubic), protocols.figure(name, ssim, of_bicubic))
+            for of_bicubic in (False, True)
+        )
+        found.append((report.protocol_title(name) + ":", Compared(network, bicubic)))
+    return found
+
+
+def _aligned(rows: List[List[str]]) -> List[str]:
+    widths = [max(len(cell) for cell in column) for column in zip(*rows)]
+    return ["  ".join(cell.ljust(n) for cell, n in zip(row, widths)).rstrip() for row in rows]
+
+
+def _rows(measured: Sequence[Measured], figures: Compared) -> List[List[str]]:
     """The header, and the rows of each scale: bicubic, then the networks."""
     sets = _sets(measured)
     rows = [list(_HEAD) + [_headed(measured, name) for name in sets]]
@@ -104,17 +142,14 @@ def _rows(measured: Sequence[Measured]) -> List[List[str]]:
             name: next(filter(None, (one.at(name, scale) for one in measured)), None)
             for name in sets
         }
-        psnr_and_ssim = report.BICUBIC_PSNR_Y, report.BICUBIC_SSIM_Y
-        cells = [report.pair(entries[name], *psnr_and_ssim) for name in sets]
+        cells = [report.pair(entries[name], *figures.bicubic) for name in sets]
         rows.append(["x%d" % scale, "bicubic", "", ""] + cells)
         for one in measured:
             own = [one.at(name, scale) for name in sets]
             if any(own):
                 cost = "%.1f G" % (one.cost(scale) / 1e9)
                 row = ["x%d" % scale, one.name, f"{one.network.parameters():,}", cost]
-                rows.append(
-                    row + [report.pair(entry, metrics.PSNR_Y, metrics.SSIM_Y) for entry in own]
-                )
+                rows.append(row + [report.pair(entry, *figures.network) for entry in own])
     return rows
 
 

@@ -29,6 +29,21 @@ from bsrn_estimator.settings import TRAINING, Flag, Settings, setting
 Shapes = Mapping[str, Tuple[int, ...]]
 
 
+class Update(NamedTuple):
+    """One of several updates of weights that make a training step.
+
+    Attributes:
+      name: what its loss is called.
+      scope: what the names of the weights begin with that it changes.
+      build: makes the graph of its loss, from the weights as they are then: gives the loss, a
+        float32 scalar, its parts by their names, and the operations that belong to the update.
+    """
+
+    name: str
+    scope: str
+    build: Callable[[], Tuple[Any, Dict[str, Any], List[Any]]]
+
+
 class KerasLayer(NamedTuple):
     """A layer of a network as a file of Keras has it.
 
@@ -108,6 +123,39 @@ class Network(Settings, abc.ABC):
         Returns:
           (float32 scalar: the loss, {name of a part for TensorBoard: float32 scalar}).
         """
+
+    def updates(
+        self,
+        features: Dict,
+        labels: Dict,
+        schedule: str,
+        loss_scope: Callable = contextlib.nullcontext,
+        feature_file: Optional[str] = None,
+    ) -> Sequence[Update]:
+        """The updates of one training step, in order, where it has several: the last one is of the
+        weights in `scope`. None where a step makes `loss` smaller.
+
+        Args: see `loss`, and
+          feature_file: the weights of VGG19, with `compares_features`.
+        """
+        del features, labels, schedule, loss_scope, feature_file
+        return ()
+
+    @property
+    def makes_several_updates(self) -> bool:
+        """Whether there are `updates`."""
+        return False
+
+    @property
+    def compares_features(self) -> bool:
+        """Whether training needs the weights of VGG19, from a file of the user's; then there is a
+        field `vgg19_md5`."""
+        return False
+
+    @property
+    def counts_together(self) -> bool:
+        """Whether all `updates` count Adam's steps together."""
+        return False
 
     @abc.abstractmethod
     def result_names(self, singles: bool = False) -> Tuple[str, ...]:

@@ -5,8 +5,9 @@ from typing import Any, Dict, Optional, Sequence, Tuple, Type
 from bsrn_estimator.networks.base import Network, Shapes
 from bsrn_estimator.networks.bsrn import Bsrn
 from bsrn_estimator.networks.srdrm import Srdrm
+from bsrn_estimator.networks.srdrm_gan import SrdrmGan
 
-FAMILIES: Tuple[Type[Network], ...] = (Bsrn, Srdrm)
+FAMILIES: Tuple[Type[Network], ...] = (Bsrn, Srdrm, SrdrmGan)
 DEFAULT = Bsrn
 
 # The field of a saved configuration that names the family. Left out, it means the default: so did
@@ -43,7 +44,8 @@ def of_keras(kernels: Sequence[Tuple[int, ...]]) -> Optional[Network]:
 
 def told_by(shapes: Shapes) -> Optional[Tuple[Type[Network], Dict[str, Any]]]:
     """The family whose weights a checkpoint holds, and the fields that its shapes tell, or None."""
-    for family in FAMILIES:
+    # A later family may be an earlier one with more to it.
+    for family in reversed(FAMILIES):
         fields = family.told_by(shapes)
         if fields is not None:
             return family, fields

@@ -25,7 +25,9 @@ class SrdrmFields(Network):
 
     scales: Tuple[int, ...] = setting((2,), "one scale, of 2, 4, 8")
     output_kernel: int = setting(
-        5, "srdrm: side of the last kernel; 9 in the generator of the authors' code of SRDRM-GAN"
+        5,
+        "srdrm, srdrm_gan: side of the last kernel, 5 or 9; the published files have 5 for both",
+        shown="5; srdrm_gan 9",
     )
 
     def _rules(self) -> Iterator[Tuple[bool, str]]:

@@ -68,21 +68,28 @@ def _spans(size, tile, overlap: int):
 
 
 def upscale_in_tiles(
-    picture, scale: int, upscale: Callable, side: int, overlap: int, channels: int = 3
+    picture,
+    scale: int,
+    upscale: Callable,
+    side: int,
+    overlap: int,
+    channels: int = 3,
+    dtype=tf.uint8,
 ):
     """Upscales a picture tile by tile, so that memory does not grow with its size.
 
     Args:
       picture: uint8 [height, width, 3].
       scale: the factor.
-      upscale: a function from uint8 [h, w, 3] to uint8 [scale * h, scale * w, channels]. It runs
+      upscale: a function from uint8 [h, w, 3] to `dtype` [scale * h, scale * w, channels]. It runs
         within loops, where no variable can be made.
       side: no tile has more pixels than a square of this side.
       overlap: context around what a tile keeps.
       channels: of what `upscale` gives; those of several results stand one behind the other.
+      dtype: of what it gives.
 
     Returns:
-      uint8 [scale * height, scale * width, channels].
+      `dtype` [scale * height, scale * width, channels].
     """
     size, shape = tf.shape(picture), [None, None, channels]
     high, wide = shape_for(size[0], size[1], side, overlap)
@@ -101,8 +108,8 @@ def upscale_in_tiles(
             ]
             return tf.transpose(kept, [1, 0, 2])
 
-        return tf.transpose(bands.joined(columns, piece, tf.uint8, shape), [1, 0, 2])
+        return tf.transpose(bands.joined(columns, piece, dtype, shape), [1, 0, 2])
 
-    result = bands.joined(rows, band, tf.uint8, shape)
+    result = bands.joined(rows, band, dtype, shape)
     result.set_shape(shape)
     return result

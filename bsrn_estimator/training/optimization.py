@@ -73,7 +73,7 @@ class Optimization:
         self._replicas = tf.distribute.get_strategy().num_replicas_in_sync
         # Replicas average gradients as these are applied, so the optimizer clips them.
         self._clips_late = self._replicas > 1 and recipe.clip_norm > 0
-        self._optimizer = wrap(_adam(self.rate, recipe, is_reused, self._clips_late))
+        self._optimizer = wrap(adam(self.rate, recipe, is_reused, self._clips_late))
 
     def gradients(self, loss) -> List[Tuple[Any, Any]]:
         """The gradients of a loss, as (gradient, variable) pairs, before they are clipped.
@@ -89,21 +89,13 @@ class Optimization:
 
     def apply(self, gradients) -> Any:
         """The operation that takes the step; `gradients` are (gradient, variable) pairs."""
-        decay = self._recipe.ema_decay
         if not self._clips_late:
-            gradients = _clipped(gradients, self._recipe.clip_norm)
+            gradients = clipped(gradients, self._recipe.clip_norm)
         applied = self._optimizer.apply_gradients(gradients, self._global_step)
         updates = tf.get_collection(tf.GraphKeys.UPDATE_OPS)
         if updates:
             applied = tf.group(applied, *updates)
-        if not decay:
-            return applied
-        weights = batch_norm.variables(self._scope)
-        with tf.control_dependencies([applied]):
-            if self._replicas > 1:
-                return averages.of_replicas(weights, decay, self._global_step)
-            average = tf.train.ExponentialMovingAverage(decay, num_updates=self._global_step)
-            return average.apply(weights)
+        return averaged(applied, self._recipe, self._scope, self._global_step)
 
 
 def train_op(loss, *arguments, **more) -> Tuple:
@@ -116,7 +108,41 @@ def train_op(loss, *arguments, **more) -> Tuple:
     return made.apply(made.gradients(loss)), made.rate
 
 
-def _adam(rate, recipe: Recipe, is_reused: Callable[[str], bool], clips: bool):
+def averaged(applied, recipe: Recipe, scope: str, global_step):
+    """A step with its moving average of the weights, where the recipe has one.
+
+    Args:
+      applied: the operation that makes the step.
+      recipe: how the network is trained.
+      scope: what the names of its weights begin with.
+      global_step: integer variable, the number of steps taken.
+
+    Returns:
+      The operation of both.
+    """
+    if not recipe.ema_decay:
+        return applied
+    weights = batch_norm.variables(scope)
+    with tf.control_dependencies([applied]):
+        if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+            return averages.of_replicas(weights, recipe.ema_decay, global_step)
+        average = tf.train.ExponentialMovingAverage(recipe.ema_decay, num_updates=global_step)
+        return average.apply(weights)
+
+
+def adam(
+    rate,
+    recipe: Recipe,
+    is_reused: Callable[[str], bool] = lambda name: False,
+    clips: bool = False,
+):
+    """The optimizer of a recipe; for `is_reused` see `train_op`.
+
+    Args:
+      rate: float32 scalar.
+      recipe: how the network is trained.
+      clips: whether it clips gradients as it applies them.
+    """
     if recipe.block_rate == 1 and not clips:
         return tf.train.AdamOptimizer(rate, recipe.adam_beta1, epsilon=recipe.adam_epsilon)
     clip_norm = recipe.clip_norm if clips else 0.0
@@ -125,7 +151,7 @@ def _adam(rate, recipe: Recipe, is_reused: Callable[[str], bool], clips: bool):
     )
 
 
-def _clipped(gradients, clip_norm: float):
+def clipped(gradients, clip_norm: float):
     """(gradient, variable) pairs, no gradient of an L2 norm above `clip_norm`; 0 clips nothing."""
     if not clip_norm:
         return gradients

@@ -41,6 +41,11 @@ class TrainingOptions(Settings):
         False,
         "with --checkpoint in a new run: takes the weights that fit, says which start afresh",
     )
+    vgg19_weights: Optional[str] = setting(
+        None,
+        "srdrm_gan: the file of Keras with the weights of VGG19, which it compares features by",
+        kind=str,
+    )
     evaluation_steps: int = setting(
         10000,
         "steps between evaluations; a multiple of --save_checkpoints_steps",

@@ -1,8 +1,9 @@
-"""HR pictures with LR pictures given: DIV2K, BSD100, and the layout of the other benchmark sets.
+"""HR pictures with LR pictures given: DIV2K, BSD100, USR-248, and the layout of the other sets.
 
 DIV2K_train_HR/0001.png    DIV2K_train_LR_bicubic/X2/0001x2.png     (valid likewise)
 SR/name.png or HR/         LR/x2/name.png
 HR/name.png                LR_bicubic/X2/namex2.png
+train_val/hr/name.jpg      train_val/lr_2x/name.jpg                 (TEST likewise: USR-248)
 
 `bsrn_estimator.pictures.pairs` says which LR picture belongs to which HR picture.
 """
@@ -48,6 +49,7 @@ class Layout(NamedTuple):
 
 _PLAIN = os.path.join("LR", "x%d")
 _NUMBERED = os.path.join("LR_bicubic", "X%d")
+_PARTS_OF_USR248 = {"train": "train_val", "test": "TEST"}
 
 
 def find_paired(options: ConversionOptions) -> Found:
@@ -161,6 +163,10 @@ def _layout(options: ConversionOptions) -> Tuple[str, Layout]:
         lr = "DIV2K_%s_LR_bicubic" % options.split
         layouts = [Layout(hr, os.path.join(lr, "X%d"), "DIV2K_%s_LR_x8" % options.split)]
         expected = "%s/ and %s/X2/" % (hr, lr)
+    elif options.dataset == "usr248":
+        part = _PARTS_OF_USR248[options.split]
+        layouts = [Layout(os.path.join(part, "hr"), os.path.join(part, "lr_%dx"))]
+        expected = "%s/hr/ beside %s/lr_2x/" % (part, part)
     else:
         layouts = [Layout("SR", _PLAIN), Layout("HR", _PLAIN), Layout("HR", _NUMBERED)]
         expected = "SR/ or HR/ beside LR/x2/ or LR_bicubic/X2/"

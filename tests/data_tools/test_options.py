@@ -21,6 +21,7 @@ def test_tiles_by_default():
         ({"scales": (5,)}, "of 2, 3, 4, 8"),
         ({"kind": "both"}, "--kind takes training or evaluation"),
         ({"split": "all"}, "--split takes train or valid or test, not all"),
+        ({"stretch": "hr"}, "--stretch takes lr or both, not hr"),
         ({"encoding": "jpeg"}, "--encoding takes png or raw"),
         ({"patch_size": 0}, "--patch_size must be at least 1"),
         ({"workers": -1}, "--workers must be at least 0"),
@@ -48,6 +49,8 @@ def test_defaults_by_dataset():
     inner = ConversionOptions("folder", "pictures/Set5/HR", kind="evaluation").complete()
     assert inner.output_dir == "tfrecords/Set5"
     assert of("folder", split="test") == ("test", "training", "tfrecords/Set5")
+    assert of("usr248") == ("train", "training", "tfrecords/usr248_train")
+    assert of("usr248", split="test") == ("test", "evaluation", "tfrecords/usr248_test")
     assert of("tfds", output_dir="o") == ("train", "training", "o")
     whole = ConversionOptions("bsd100", "in", patch_size=48).complete()
     assert (whole.tile_size, whole.overlap, whole.patch_size) == (0, 0, 0)

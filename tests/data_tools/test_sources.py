@@ -231,3 +231,25 @@ def test_a_record_without_a_picture_is_named(tmp_path, features):
     stored = StoredFeature(path, 0, int(offset), int(length), "hr")
     with pytest.raises(UserError, match="a.tfrecord, record 0, hr holds no picture"):
         stored.content()
+
+
+@pytest.mark.parametrize("split, part", [("train", "train_val"), ("test", "TEST")])
+def test_usr248_and_a_folder_of_its_name(tmp_path, split, part):
+    expected = fabricate.usr248(tmp_path / "USR248", [(16, 24)] * 3, part=part)
+    for root in (tmp_path, tmp_path / "USR248"):
+        result = found("usr248", root, split=split, scales=(2, 4, 8))
+        assert names(result) == expected and result.problems == []
+        lr = result.pictures[0].lr
+        assert [lr[s].path.rsplit("/", 2)[1] for s in (2, 4, 8)] == ["lr_2x", "lr_4x", "lr_8x"]
+        assert result.pictures[0].hr.path.endswith(part + "/hr/%s.jpg" % expected[0])
+    other = "TEST/hr/ beside TEST/lr_2x/" if split == "train" else "train_val/hr/ beside"
+    with pytest.raises(UserError, match="not laid out as --dataset=usr248 needs it: " + other):
+        found("usr248", tmp_path, split="test" if split == "train" else "train")
+
+
+def test_usr248_without_a_scale(tmp_path):
+    fabricate.usr248(tmp_path, [(16, 24)], scales=(2, 4))
+    with pytest.raises(UserError, match="train_val/lr_8x is missing, .* scale 8; .*--scales"):
+        found("usr248", tmp_path, scales=(2, 4, 8))
+    with pytest.raises(UserError, match="usr248 has the splits train and test, not valid"):
+        found("usr248", tmp_path, split="valid")

@@ -45,7 +45,7 @@ def test_convert_verify_and_again(tmp_path, capsys):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ((), "--dataset is needed: div2k or bsd100 or benchmark or folder or tfds"),
+        ((), "--dataset is needed: div2k or bsd100 or benchmark or usr248 or folder or tfds"),
         (("--dataset=folder",), "--input_dir is needed"),
         (("--dataset=imagenet", "--input_dir=in"), "--dataset takes div2k or"),
         (("--dataset=folder", "--input_dir=in", "--scales=2,x"), "--scales takes numbers"),

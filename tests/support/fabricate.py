@@ -42,6 +42,17 @@ def div2k(root, sizes, scales=(2, 3, 4), split="train"):
     return pictures
 
 
+def usr248(root, sizes, scales=(2, 4, 8), part="train_val"):
+    """A set in the layout of USR-248, of JPEG files; returns the names in their order."""
+    names = ["im_xb_%d_" % (331 + 7 * number) for number in range(len(sizes))]
+    for number, (name, (height, width)) in enumerate(zip(names, sizes)):
+        pixels = picture(height, width, number)
+        save(pixels, root, part, "hr", name + ".jpg")
+        for s in scales:
+            save(shrink(pixels, s), root, part, "lr_%dx" % s, name + ".jpg")
+    return sorted(names)
+
+
 def folder(root, sizes):
     """Pictures a00.png, a01.png, ... in one folder; returns name to HR pixels."""
     pictures = {"a%02d" % n: picture(h, w, n) for n, (h, w) in enumerate(sizes)}
