@@ -2,19 +2,22 @@
 
     python -m benchmarks.train_step                  the full network, x4, batch 8, patch 48
     python -m benchmarks.train_step --network=small  the network of configs/small.flags
+    python -m benchmarks.train_step --network=srdrm --scale=8
+                                                     SRDRM on whole pictures
 
 Forms: "plain", the network as the paper draws it with feed_dict, as the reference implementation
 trains; "ours", a step of one scale; "joint", a step of x2, x3 and x4; "mixed", "ours" with
 convolutions in bfloat16, where TensorFlow and the processor can; "records", "ours" fed from
 records, to be compared with "ours", which is fed constants. Each runs in a process of its own, so
 peak memory is its own. The rate in GFLOP/s counts the convolutions, forward and twice backward.
+SRDRM has one form, beside the published figures of it, and a matrix product for a baseline.
 """
 
 import argparse
 
 import numpy as np
 
-from benchmarks import _plain_network, _report
+from benchmarks import _plain_network, _report, _srdrm_step
 from bsrn_estimator.checkpoints.config_file import Config
 from bsrn_estimator.compat import tf
 from bsrn_estimator.config import Recipe
@@ -197,13 +200,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--network", choices=sorted(NETWORKS), default="full")
+    parser.add_argument("--network", choices=[*sorted(NETWORKS), "srdrm"], default="full")
+    parser.add_argument("--scale", type=int, choices=(2, 4, 8), default=8, help="of SRDRM")
     parser.add_argument("--steps", type=int, default=3, help="measured steps of each form")
     parser.add_argument("--records", default="", help="training records for the form `records`")
     parser.add_argument("--form", choices=("plain", "ours", "joint", "mixed", "records"))
     arguments = parser.parse_args()
     if arguments.form:
         run_form(arguments.form, arguments.network, arguments.steps, arguments.records)
+    elif arguments.network == "srdrm":
+        _srdrm_step.compare(arguments.scale, arguments.steps, matrix_rate())
     else:
         compare(arguments)
 

@@ -40,7 +40,7 @@ class TrainedNetwork(UsableNetwork):
     ) -> None:
         self.prefix, self.network, self.precision = prefix, network, precision
         self._session_config = session_config
-        self.scales = network.scales
+        self.scales, self.overlap = network.scales, network.overlap
         self.step = contents.describe(prefix).known_step or 0
         self.name = prefix + (" (step %d)" % self.step if self.step else "")
 

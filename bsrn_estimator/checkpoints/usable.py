@@ -5,6 +5,7 @@ from typing import Callable, Optional, Sequence, Tuple
 
 from bsrn_estimator.networks.choice import OutputChoice
 from bsrn_estimator.networks.precision import FLOAT32
+from bsrn_estimator.pictures.tiling import OVERLAP
 
 TENSORFLOW = "tensorflow"
 
@@ -19,6 +20,7 @@ class UsableNetwork(abc.ABC):
       name: what to call it in messages.
       precision: in which it is computed, see `networks.precision`.
       engine: what computes it.
+      overlap: context around what a tile keeps, in LR pixels, that brings it within one grey level.
     """
 
     scales: Tuple[int, ...]
@@ -27,6 +29,7 @@ class UsableNetwork(abc.ABC):
     name: str
     precision: str = FLOAT32
     engine: str = TENSORFLOW
+    overlap: int = OVERLAP
 
     @abc.abstractmethod
     def tile(self, scale: int) -> int:

@@ -1,6 +1,6 @@
 """The ONNX models of checkpoints: those that come with the project, and those made before.
 
-    $XDG_CACHE_HOME/bsrn-estimator/onnx/KEY/bsrn_x4.onnx     by default under ~/.cache
+    $XDG_CACHE_HOME/bsrn-estimator/onnx/KEY/FAMILY_x4.onnx     by default under ~/.cache
 
 KEY is a digest of the checkpoint's files, of what the user said of its network, of the outputs
 chosen and of how models are made, so nothing in the cache grows old. A model is there whole or not
@@ -29,7 +29,7 @@ from bsrn_estimator.networks.choice import OutputChoice
 VERSION = 2
 # Checkpoints whose models are kept: those used last.
 _KEPT = 8
-_NAME = "bsrn_x%d.onnx"
+_NAMES = "*_x*.onnx"
 
 
 def folder() -> str:
@@ -46,7 +46,7 @@ def shipped(prefix: str) -> Optional[Dict[int, str]]:
 
 
 def _models_in(place: str) -> Dict[int, str]:
-    paths = sorted(glob.glob(os.path.join(glob.escape(place), _NAME.replace("%d", "*"))))
+    paths = sorted(glob.glob(os.path.join(glob.escape(place), _NAMES)))
     return {scale: path for path in paths for scale in about.read(path)["scales"]}
 
 
@@ -122,8 +122,11 @@ def _key(prefix: str, options: UseOptions) -> str:
     said: Mapping = dict(dataclasses.asdict(options.choice), given=dict(options.given))
     digest = hashlib.sha256(json.dumps([VERSION, about.VERSION, said], sort_keys=True).encode())
     beside = os.path.join(os.path.dirname(prefix), FILE_NAME)
-    for path in [prefix + ".index"] + sorted(glob.glob(glob.escape(prefix) + ".data-*")) + [beside]:
-        if os.path.exists(path):
+    # A file of Keras is its own prefix.
+    for path in (
+        [prefix, prefix + ".index"] + sorted(glob.glob(glob.escape(prefix) + ".data-*")) + [beside]
+    ):
+        if os.path.isfile(path):
             with open(path, "rb") as file:
                 digest.update(os.path.splitext(path)[1].encode())
                 digest.update(hashlib.sha256(file.read()).digest())

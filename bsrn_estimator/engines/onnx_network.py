@@ -45,7 +45,8 @@ class OnnxNetwork(DescribedNetwork):
 
     def tile(self, scale: int) -> int:
         """Side of a tile in LR pixels that keeps memory under 1 GB."""
-        return max(_TILE_HR_PIXELS[self.engine] // scale, 1)
+        side = about.hr_tile_of(self._info) or _TILE_HR_PIXELS[self.engine]
+        return max(side // scale, 1)
 
     def identity(self) -> str:
         """As that of the checkpoint where it stands for one; see `UsableNetwork`."""

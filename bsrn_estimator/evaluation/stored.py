@@ -16,8 +16,8 @@ from bsrn_estimator.networks.precision import FLOAT32, scope
 # (lr, scale) to {output: picture}, as `Network.results`.
 Results = Callable[[Any, int], Dict[str, Any]]
 
-# Twice that of predict: within 2e-4 grey levels of the whole picture, so that figures are its.
-OVERLAP = 24
+# Times that of predict: within 2e-4 grey levels of the whole picture, so that figures are its.
+_OVERLAPS = 2
 # Of the side of predict's tiles, so that margins take less, and pictures of most sets are whole.
 _SIDES = 2
 
@@ -59,7 +59,8 @@ def stored_results(
 
     upscale(lr[0])  # Makes the variables outside of the loops; never runs.
     channels = 3 * len(names)
-    made = tiles.upscale_in_tiles(lr[0], scale, upscale, _SIDES * network.tile, OVERLAP, channels)
+    side, overlap = _SIDES * network.tile, _OVERLAPS * network.overlap
+    made = tiles.upscale_in_tiles(lr[0], scale, upscale, side, overlap, channels)
     return dict(zip(names, tf.split(made, len(names), axis=2)))
 
 
@@ -86,8 +87,8 @@ def exact_result(
             return network.pictures(tile[tf.newaxis], scale, choice)[0][0]
 
     upscale(lr[0])  # as above
-    side = _SIDES * network.tile
-    return tiles.upscale_in_tiles(lr[0], scale, upscale, side, OVERLAP, dtype=tf.float32)
+    side, overlap = _SIDES * network.tile, _OVERLAPS * network.overlap
+    return tiles.upscale_in_tiles(lr[0], scale, upscale, side, overlap, dtype=tf.float32)
 
 
 def as_stored(picture, one_channel):

@@ -1,11 +1,12 @@
 """What an export says of itself: export.json in a SavedModel, FILE.json beside a file."""
 
 import os
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 from bsrn_estimator import files
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.export.options import ExportOptions
+from bsrn_estimator.pictures.tiling import OVERLAP
 
 VERSION = 1
 _IN_SAVED_MODEL = os.path.join("assets.extra", "export.json")
@@ -53,6 +54,16 @@ def read(export: str) -> Dict[str, Any]:
     return information
 
 
+def overlap_of(information: Dict[str, Any]) -> int:
+    """Context that a tile of an export's network needs, in LR pixels."""
+    return int(information.get("pictures", {}).get("overlap", OVERLAP))
+
+
+def hr_tile_of(information: Dict[str, Any]) -> Optional[int]:
+    """See `Network.hr_tile`."""
+    return information.get("pictures", {}).get("hr_tile")
+
+
 def information(network: Any, scales: Tuple[int, ...], options: ExportOptions) -> Dict[str, Any]:
     """What an export of a `trained.TrainedNetwork` says of itself: export.json."""
     from bsrn_estimator.compat import tf  # late: what an export says is read without it
@@ -76,6 +87,8 @@ def information(network: Any, scales: Tuple[int, ...], options: ExportOptions) -
             "result_is": "%s, not rounded" % ("clipped" if options.clip else "not clipped"),
             "lr_size": list(options.export_size) if options.export_size else None,
             "max_pixels_of_bytes": options.max_pixels,
+            "overlap": network.network.overlap,
+            "hr_tile": network.network.hr_tile,
         },
         "tensorflow": tf.__version__,
     }

@@ -27,11 +27,12 @@ class DescribedNetwork(UsableNetwork):
         size = self._info["pictures"]["lr_size"]
         self.fixed_shape = (size[0], size[1]) if size else None
         self.step = self._info["step"]
+        self.overlap = about.overlap_of(self._info)
         self.name = "%s (exported at step %d)" % (path, self.step)
 
     def tile(self, scale: int) -> int:
         """Side of a tile in LR pixels that keeps memory under 1 GB."""
-        return default_tile(scale)
+        return default_tile(scale, self.overlap)
 
     @property
     def held(self) -> OutputChoice:

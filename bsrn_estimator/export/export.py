@@ -5,7 +5,8 @@
     EXPORT_DIR/bsrn_x4_120x80.pb          the same for LR pictures of height 120 and width 80
     EXPORT_DIR/bsrn_x4.onnx               ONNX model
 
-A SavedModel says what it is in assets.extra/export.json, a file in FILE.json beside it.
+Files of another family than BSRN begin with its name. A SavedModel says what it is in
+assets.extra/export.json, a file in FILE.json beside it.
 """
 
 import os
@@ -52,7 +53,8 @@ def export(
         _write_saved_model(path, network, scales, options)
         return [path]
     size = "_%dx%d" % options.export_size if options.export_size else ""
-    stems = {s: os.path.join(folder, "bsrn_x%d%s" % (s, size)) for s in scales}
+    family = network.network.family
+    stems = {s: os.path.join(folder, "%s_x%d%s" % (family, s, size)) for s in scales}
     ending = _ENDINGS[options.export_format]
     paths = [stem + ending for stem in stems.values()]
     _refuse_existing(paths, options.overwrite)

@@ -16,7 +16,7 @@ from bsrn_estimator.export.options import MAX_BYTES_PIXELS
 from bsrn_estimator.networks import tiles
 from bsrn_estimator.networks.base import Network
 from bsrn_estimator.networks.choice import OutputChoice
-from bsrn_estimator.pictures.tiling import OVERLAP, default_tile
+from bsrn_estimator.pictures.tiling import default_tile
 
 RGB_SIGNATURE = "x%d_rgb"
 BYTES_SIGNATURE = "x%d_bytes"
@@ -32,13 +32,14 @@ def _rgb_signature(scale: int, upscale):
         return _signature({"lr": lr}, {"hr": tf.identity(upscale(lr, scale), "hr")})
 
 
-def _bytes_signature(scale: int, upscale, max_pixels: int):
+def _bytes_signature(scale: int, upscale, max_pixels: int, overlap: int):
     def upscale_tile(tile):
         lr = tf.cast(tile[tf.newaxis], tf.float32)
         return graph.to_uint8(upscale(lr, scale)[0])
 
     def upscale_one(picture):
-        return tiles.upscale_in_tiles(picture, scale, upscale_tile, default_tile(scale), OVERLAP)
+        side = default_tile(scale, overlap)
+        return tiles.upscale_in_tiles(picture, scale, upscale_tile, side, overlap)
 
     with tf.name_scope("x%d_bytes" % scale):
         encoded = tf.placeholder(tf.string, [None], "bytes")
@@ -57,7 +58,9 @@ def signatures(
     # The plain form comes first: it makes the variables, outside of the loop over pictures.
     made = {RGB_SIGNATURE % scale: _rgb_signature(scale, upscale) for scale in scales}
     for scale in scales:
-        made[BYTES_SIGNATURE % scale] = _bytes_signature(scale, upscale, max_pixels)
+        made[BYTES_SIGNATURE % scale] = _bytes_signature(
+            scale, upscale, max_pixels, network.overlap
+        )
     made["serving_default"] = made[BYTES_SIGNATURE % max(scales)]
     return made
 

@@ -61,7 +61,13 @@ class PredictOptions(UseOptions):
         least=1,
         shown="what keeps memory under 1 GB",
     )
-    tile_overlap: int = setting(OVERLAP, "context around what a tile keeps, in LR pixels", least=0)
+    tile_overlap: Optional[int] = setting(
+        None,
+        "context around what a tile keeps, in LR pixels",
+        kind=int,
+        least=0,
+        shown="%d for bsrn; what the network needs" % OVERLAP,
+    )
     max_pixels: int = setting(
         MAX_PIXELS,
         "the largest picture read (predict), or decoded by an exported SavedModel (export)",
@@ -83,10 +89,11 @@ class PredictOptions(UseOptions):
             not self.hr_dir or os.path.isdir(self.hr_dir),
             "--hr_dir=%s is not a folder" % printable(self.hr_dir or ""),
         )
+        overlap = OVERLAP if self.tile_overlap is None else self.tile_overlap
         yield (
-            self.tile is None or self.tile > 2 * self.tile_overlap,
+            self.tile is None or self.tile > 2 * overlap,
             "--tile=%s leaves nothing between two margins of --tile_overlap=%d; make it larger "
-            "than %d" % (self.tile, self.tile_overlap, 2 * self.tile_overlap),
+            "than %d" % (self.tile, overlap, 2 * overlap),
         )
         quality = self.quality
         yield (

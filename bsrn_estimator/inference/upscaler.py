@@ -9,7 +9,7 @@ from bsrn_estimator.checkpoints.usable import UsableNetwork
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.networks.choice import OutputChoice
 from bsrn_estimator.pictures.picture import to_uint8
-from bsrn_estimator.pictures.tiling import OVERLAP, Tile, cover, lengthened, margins, tiles_of
+from bsrn_estimator.pictures.tiling import Tile, cover, lengthened, margins, tiles_of
 from bsrn_estimator.scales import require
 
 
@@ -39,7 +39,7 @@ class Upscaler:
       choice: the outputs wanted; by default the network's result.
       tile: a tile has no more LR pixels than a square of this side; None takes what keeps memory
         under 1 GB.
-      overlap: context around what a tile keeps, in LR pixels.
+      overlap: context around what a tile keeps, in LR pixels; None takes what the network needs.
       self_ensemble: takes the mean over the eight flips and rotations of each tile, which takes
         eight times as long.
       scales: the scales to make ready; None for all that the network has.
@@ -53,13 +53,14 @@ class Upscaler:
         network: UsableNetwork,
         choice: Optional[OutputChoice] = None,
         tile: Optional[int] = None,
-        overlap: int = OVERLAP,
+        overlap: Optional[int] = None,
         self_ensemble: bool = False,
         scales: Optional[Sequence[int]] = None,
     ) -> None:
         self.scales = tuple(network.scales if scales is None else scales)
         require(self.scales, network.scales, "this network")
-        self._tile, self._overlap, self._fixed = tile, overlap, network.fixed_shape
+        self._tile, self._fixed = tile, network.fixed_shape
+        self._overlap = network.overlap if overlap is None else overlap
         self._network_tile = network.tile
         self._transforms = 8 if self_ensemble else 1
         self._check_transforms(network.fixed_shape)

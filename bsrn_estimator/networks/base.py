@@ -23,6 +23,7 @@ from typing import (
 
 from bsrn_estimator import scales as scales_module
 from bsrn_estimator.networks.choice import OutputChoice
+from bsrn_estimator.pictures.tiling import OVERLAP
 from bsrn_estimator.settings import TRAINING, Flag, Settings, setting
 
 Shapes = Mapping[str, Tuple[int, ...]]
@@ -68,6 +69,8 @@ class Network(Settings, abc.ABC):
       result: the name of the picture that is the network's result, among `result_names`.
       untold: the fields that no shape in a checkpoint tells, and that a user may have to give.
       recipe: fields of the recipe whose defaults are others for this family.
+      hr_tile: side in HR pixels of the largest square tile that engines without a `tile` of their
+        own for it hold in under 1 GB; None for that of each engine.
 
     Raises:
       UserError: a value is out of range, or two contradict each other.
@@ -78,6 +81,7 @@ class Network(Settings, abc.ABC):
     result: ClassVar[str] = ""
     untold: ClassVar[Tuple[str, ...]] = ()
     recipe: ClassVar[Mapping[str, Any]] = {}
+    hr_tile: ClassVar[Optional[int]] = None
 
     # Without a default of the flag, since that is the family's.
     scales: Tuple[int, ...] = setting(
@@ -198,6 +202,12 @@ class Network(Settings, abc.ABC):
     @abc.abstractmethod
     def tile(self) -> int:
         """Side of a square tile in LR pixels that keeps the memory of `pictures` under 1 GB."""
+
+    @property
+    def overlap(self) -> int:
+        """Context around what a tile keeps, in LR pixels, that brings it within one grey level of
+        the whole picture."""
+        return OVERLAP
 
     @abc.abstractmethod
     def exported(self, lr: Any, scale: int, choice: OutputChoice, clip: bool = True) -> Any:

@@ -11,8 +11,9 @@ from typing import Any, Callable, ClassVar, Dict, List, Mapping, Optional, Seque
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.networks import complexity, srdrm_keras
 from bsrn_estimator.networks.base import KerasLayer, Network, Shapes
-from bsrn_estimator.networks.choice import OutputChoice
+from bsrn_estimator.networks.choice import SINGLE_OUTPUTS, OutputChoice
 from bsrn_estimator.networks.srdrm_fields import SrdrmFields
+from bsrn_estimator.pictures.tiling import EXPORTED_TILE_HR_PIXELS, OVERLAP
 
 # How the names of batch norms' variables end that follow the data, see `batch_norm`.
 MOVING = ("/batch_norm/moving_mean", "/batch_norm/moving_variance")
@@ -25,7 +26,10 @@ class Srdrm(SrdrmFields):
 
     family: ClassVar[str] = "srdrm"
     scope: ClassVar[str] = "srdrm/"
-    result: ClassVar[str] = "output"
+    # Of one output: so its pictures are called the same whatever engine makes them.
+    result: ClassVar[str] = "ensemble"
+    # 256 channels stand at that size.
+    hr_tile: ClassVar[Optional[int]] = EXPORTED_TILE_HR_PIXELS
     # That of the authors' code: a constant rate, nothing clipped.
     recipe: ClassVar[Mapping[str, Any]] = {
         "learning_rate": 2e-4,
@@ -55,7 +59,7 @@ class Srdrm(SrdrmFields):
         return loss, {"mse": square, "redmean": colour}
 
     def result_names(self, singles: bool = False) -> Tuple[str, ...]:
-        """ "output": there is no other."""
+        """ "ensemble": there is no other."""
         return (self.result,)
 
     def results(self, lr: Any, scale: int, singles: bool = False) -> Dict[str, Any]:
@@ -66,13 +70,13 @@ class Srdrm(SrdrmFields):
         return {self.result: srdrm_layers.to_grey_levels(made)}
 
     def picture_names(self, choice: OutputChoice) -> Tuple[str, ...]:
-        """ "output", whichever is chosen: the mean of one, and the last one."""
+        """ "ensemble", the mean of one output, or "last", which is the same picture."""
         if choice.first_output:
             raise UserError(
                 "--first_output=%d: a network of the family %s has one output; leave it out"
                 % (choice.first_output, self.family)
             )
-        return (self.result,)
+        return (choice.output if choice.output in SINGLE_OUTPUTS else self.result,)
 
     def pictures(self, lr: Any, scale: int, choice: OutputChoice) -> List[Any]:
         """The one picture, its last doubling in bands of rows; see `Network.pictures`."""
@@ -86,6 +90,13 @@ class Srdrm(SrdrmFields):
     def tile(self) -> int:
         """Features stand at half the size of the result, some 2 kB a pixel there."""
         return 480 // (self.scale // 2 or 1)
+
+    @property
+    def overlap(self) -> int:
+        """12 LR pixels at x2, measured on the published weights: within 0.1 grey levels of the
+        whole picture, where 8 are within one. The field is 22, 32 and 37 LR pixels on each side at
+        x2, x4 and x8, so the same share of it are 18 and 21."""
+        return {2: OVERLAP, 4: 18, 8: 21}[self.scale]
 
     def exported(self, lr: Any, scale: int, choice: OutputChoice, clip: bool = True) -> Any:
         """The one picture, which a tanh keeps in 0..255; see `Network.exported`."""

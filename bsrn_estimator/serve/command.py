@@ -88,7 +88,13 @@ def _parser() -> argparse.ArgumentParser:
         _whole,
         "largest tile, side of a square in LR pixels; without it, by scale",
     )
-    add("--overlap", "PIXELS", tiling.OVERLAP, int, "context around a tile, in LR pixels")
+    add(
+        "--overlap",
+        "PIXELS",
+        None,
+        int,
+        "context around a tile, in LR pixels; without it, what the network needs",
+    )
     parser.add_argument(
         "--mixed_precision",
         action="store_true",
@@ -164,7 +170,7 @@ def _serve(flags) -> None:
     from bsrn_estimator.serve import server
 
     wanted = scales.parsed(flags.scales) if flags.scales else None
-    tile_of = _tile_of(flags)
+    _tile_of(flags)  # Refuses what it can before a network is loaded.
     bound = server.bind(flags.host, flags.port)
     with bound:
         # After the address is had: to load a network takes seconds.
@@ -173,6 +179,9 @@ def _serve(flags) -> None:
 
         words = automatic.WORDS if flags.model == AUTO else ("",)
         networks = Networks({word: _loaded(word or flags.model, flags, wanted) for word in words})
+        if flags.overlap is None:
+            flags.overlap = networks.first.overlap
+        tile_of = _tile_of(flags)
         networks.warm_up()
         asyncio.run(_run(flags, networks, tile_of, bound, Service))
         networks.close()
@@ -232,16 +241,16 @@ def _exported(model: str) -> Iterator[str]:
 
 def _tile_of(flags):
     """From a scale to the side of a tile, checked against the overlap."""
+    overlap = tiling.OVERLAP if flags.overlap is None else flags.overlap
 
     def tile_of(scale: int) -> int:
-        return flags.tile or min(_TILE, tiling.default_tile(scale, flags.overlap))
+        return flags.tile or min(max(_TILE, 4 * overlap), tiling.default_tile(scale, overlap))
 
     for scale in scales.SUPPORTED:
-        if tile_of(scale) <= 2 * flags.overlap:
+        if tile_of(scale) <= 2 * overlap:
             raise UserError(
                 "--tile=%d leaves nothing between two margins of --overlap=%d; make it larger "
-                "than %d, or the overlap smaller"
-                % (tile_of(scale), flags.overlap, 2 * flags.overlap)
+                "than %d, or the overlap smaller" % (tile_of(scale), overlap, 2 * overlap)
             )
     return tile_of
 

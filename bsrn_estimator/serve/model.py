@@ -73,6 +73,7 @@ class Model(ServedModel):
             self._png = tf.image.encode_png(self._picture)
         self.signatures = {name: _signature(one) for name, one in definitions.items()}
         self.info = self._read_info()
+        self.overlap = about.overlap_of(self.info)
         self.version = self._version()
         self.scales = self._choose(scales)
         self.precision = precision

@@ -45,6 +45,7 @@ class OnnxModel(ServedModel):
         self.folder, self.version = network.path, network.step or 1
         self.scales = tuple(sorted(set(scales))) if scales else network.scales
         self.precision, self.engine = network.precision, network.engine
+        self.overlap = network.overlap
         self.signatures = signatures.of_scales(self.scales)
         self._max_pixels = max_pixels
         _, self._run, self._close = network.open(self.scales, network.held)

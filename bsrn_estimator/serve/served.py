@@ -5,6 +5,7 @@ from typing import Dict, Tuple
 
 import numpy as np
 
+from bsrn_estimator.pictures.tiling import OVERLAP
 from bsrn_estimator.serve.signatures import Signature
 
 
@@ -19,6 +20,7 @@ class ServedModel(abc.ABC):
       precision: in which the network is computed.
       engine: what computes it.
       signatures: everything that the export holds, by name.
+      overlap: context around what a tile keeps, in LR pixels.
     """
 
     folder: str
@@ -27,6 +29,7 @@ class ServedModel(abc.ABC):
     precision: str
     engine: str
     signatures: Dict[str, Signature]
+    overlap: int = OVERLAP
 
     @abc.abstractmethod
     def upscale(self, lr: np.ndarray, scale: int) -> np.ndarray:

@@ -8,10 +8,11 @@ import random
 import signal
 import time
 
+import numpy as np
 import pytest
 
 from bsrn_estimator.checkpoints import files as checkpoint_files
-from tests.reliability.commands import assert_same_weights, curves
+from tests.reliability.commands import assert_same_weights, curves, weights
 from tests.support import fabricate, tiny
 
 _STEPS_A_LIFE = 12
@@ -108,6 +109,45 @@ def test_training(commands, flags, test_dir, tmp_path, kills, record_property):
     assert best[0] == best[1]
     assert_same_weights(whole / "best", broken / "best")
     assert not list(broken.glob("*_temp*")) and not list(broken.glob("**/*.incomplete"))
+
+
+def test_training_of_a_gan(commands, train_dir, tmp_path, kills):
+    """Both networks, both moments of each, and the counts that they share."""
+    steps = 4 * (1 + kills)
+    arguments = [
+        "--network=srdrm_gan",
+        "--content_loss=mse",
+        "--mode=train",
+        "--data_dir=" + train_dir,
+        "--batch_size=1",
+        "--patch_size=6",
+        "--threads=1",
+        "--device=cpu",
+        "--summary_steps=1",
+        "--log_steps=1",
+        "--save_checkpoints_steps=2",
+        "--train_steps=%d" % steps,
+    ]
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    done = commands.run("main", *arguments, "--model_dir=%s" % whole)
+    assert done.status == 0, done
+    wanted = max(kills // 2, 1)
+    killed = kill_until_done(
+        lambda: commands.start("main", *arguments, "--model_dir=%s" % broken), wanted, seed=2
+    )
+    assert killed == wanted
+    assert_same_weights(whole, broken)
+    saved = weights(whole)
+    assert {"discriminator/conv_1/kernel/Adam_1", "srdrm/last_conv/kernel/Adam"} <= set(saved)
+    assert saved["beta1_power"] == np.float32(0.5) ** (3 * steps + 1)
+    expected, found = curves(whole), curves(broken)
+    losses = [tag for tag in expected if tag.startswith("loss/")]
+    assert {tag.split("/")[-1] for tag in losses} == {
+        "total", "x2", "d_real", "d_fake", "adversarial", "srdrm", "mse", "redmean", "content",
+    }  # fmt: skip
+    for tag in losses:
+        assert sorted(found[tag]) == list(range(1, steps + 1))
+        assert found[tag] == expected[tag], tag
 
 
 def test_conversion(commands, tmp_path, kills):

@@ -32,13 +32,19 @@ class CardNetwork:
       results_of: (lr, scale) to {output: tensor}, the network; lr is float32 [1, h, w, 3].
       checkpoint: path prefix of the checkpoint.
       scaffold: makes the tf.train.Scaffold that reads it.
+      overlap: context around what a tile keeps, in LR pixels.
     """
 
     def __init__(
-        self, make_estimator: Callable, results_of: Callable, checkpoint: str, scaffold: Callable
+        self,
+        make_estimator: Callable,
+        results_of: Callable,
+        checkpoint: str,
+        scaffold: Callable,
+        overlap: int = OVERLAP,
     ) -> None:
         self._make_estimator, self._results_of = make_estimator, results_of
-        self._checkpoint, self._scaffold = checkpoint, scaffold
+        self._checkpoint, self._scaffold, self._overlap = checkpoint, scaffold, overlap
         self._workers: Dict[Tuple[int, int, int], _Worker] = {}
 
     def close(self) -> None:
@@ -63,7 +69,7 @@ class CardNetwork:
         height, width = lr.shape[1:3]
         worker = self._worker(min(height, TILE), min(width, TILE), scale)
         whole: Dict[str, np.ndarray] = {}
-        for tile in tiles_of(height, width, (TILE, TILE), OVERLAP):
+        for tile in tiles_of(height, width, (TILE, TILE), self._overlap):
             part = tile.cut(lr[0]).astype(np.float32)[np.newaxis]
             for name, made in worker.run(part).items():
                 shape = [1, scale * height, scale * width, 3]

@@ -128,7 +128,8 @@ class NpuPlatform(Platform):
         if self._options.evaluate_on == "host":
             yield None
             return
-        if contents.describe(checkpoint).global_step is None:
+        description = contents.describe(checkpoint)
+        if description.global_step is None:
             raise UserError(
                 "%s has no global_step, which evaluation on the card needs; give "
                 "--evaluate_on=host" % checkpoint
@@ -138,6 +139,7 @@ class NpuPlatform(Platform):
             network,
             checkpoint,
             scaffold,
+            description.family(**description.told).overlap,
         )
         try:
             yield functools.partial(npu_evaluation.in_graph, card, names)

@@ -46,9 +46,11 @@ def test_refuses_another_kernel():
         Srdrm(output_kernel=7)
 
 
-@pytest.mark.parametrize("output", ["ensemble", "last", "all"])
-def test_there_is_one_output(output):
-    assert Srdrm().picture_names(OutputChoice(output)) == ("output",)
+@pytest.mark.parametrize(
+    "output, name", [("ensemble", "ensemble"), ("last", "last"), ("all", "ensemble")]
+)
+def test_there_is_one_output(output, name):
+    assert Srdrm().picture_names(OutputChoice(output)) == (name,)
     with pytest.raises(UserError, match="--first_output=1.*one output"):
         Srdrm().picture_names(OutputChoice(output, 1))
 
@@ -74,7 +76,7 @@ def test_pictures_are_the_result_whatever_the_bands(monkeypatch):
     with tf.Graph().as_default(), tf.Session() as session:
         tf.set_random_seed(1)
         lr = tf.constant(tiny.picture(1, 9, 7)[np.newaxis])
-        whole = network.results(lr, 4)["output"]
+        whole = network.results(lr, 4)["ensemble"]
         for pixels in (200, 700, bands.BAND_HR_PIXELS):
             monkeypatch.setattr(bands, "BAND_HR_PIXELS", pixels)
             made[pixels] = network.pictures(lr, 4, OutputChoice())[0]

@@ -7,8 +7,11 @@ import pytest
 
 from bsrn_estimator import json_lines, model_fn
 from bsrn_estimator.checkpoints import contents, restoring
+from bsrn_estimator.checkpoints.config_file import Config
 from bsrn_estimator.compat import TF2, tf
+from bsrn_estimator.config import Recipe
 from bsrn_estimator.errors import UserError
+from bsrn_estimator.networks.srdrm import Srdrm
 from bsrn_estimator.platforms import gpu
 from bsrn_estimator.platforms.base import Platform, RunOptions
 from bsrn_estimator.training import train as training
@@ -145,3 +148,26 @@ def test_absent_gpus_are_named():
 def test_mixed_precision_needs_the_second_runtime(gpus):
     with pytest.raises(UserError, match="TensorFlow 2.21"):
         gpu.GpuPlatform(mixed_precision=True)
+
+
+@pytest.mark.timeout(900)
+def test_replicas_have_batch_norms_of_their_own_and_the_first_are_saved(gpus, tmp_path):
+    config = Config(
+        Srdrm(), Recipe(batch_size=2, patch_size=5, ema_decay=0.5, scale_schedule="joint")
+    )
+    data = tiny.write_records(tmp_path / "data", "training", [(61, 50), (37, 75)], scales=(2,))
+    found = {}
+    for name, platform in (("two", ReplicasOnCpu()), ("one", Platform())):
+        run = RunOptions(model_dir=str(tmp_path / name))
+        build = functools.partial(model_fn.build, platform=platform)
+        options = TrainingOptions(data_dir=data, train_steps=1, summary_steps=1)
+        assert training.train(config, platform, run, options, build) == 0
+        found[name] = _weights(tmp_path / name)
+    # One device alone takes the batch that the first of two takes, from the same first weights.
+    name = "srdrm/block_1/residual_1/conv_1/batch_norm/moving_mean"
+    assert np.abs(found["one"][name]).max() > 1e-3
+    for of_norm in (name, name + "/ExponentialMovingAverage"):
+        np.testing.assert_allclose(found["two"][of_norm], found["one"][of_norm], atol=1e-5)
+    # And the gradient is of both.
+    kernel = "srdrm/last_conv/kernel"
+    assert np.abs(found["two"][kernel] - found["one"][kernel]).max() > 1e-6
