@@ -16,6 +16,8 @@ OF_NO_MODULE = {
     "tests.bsrn_estimator.networks.test_golden_training",
     # From the step that keeps an average to the checkpoint, the network and the export of it.
     "tests.bsrn_estimator.training.test_moving_average",
+    # The second family in every form in which a trained network is used.
+    "tests.bsrn_estimator.export.test_srdrm_exports",
     # A run of the second family, through the whole command.
     "tests.bsrn_estimator.training.test_srdrm_run",
     # What lies in the folder checkpoints/pretrained, which is data.
