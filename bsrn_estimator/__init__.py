@@ -7,7 +7,12 @@ __version__ = "0.1.0"
 
 # The names that programs use, and the modules that they live in. These are imported when a name is
 # first used: to import the package itself costs nothing, and needs neither TensorFlow nor numpy.
-_HOMES: Dict[str, str] = {}
+_HOMES: Dict[str, str] = {
+    "imresize": "bsrn_estimator.api.measures",
+    "psnr": "bsrn_estimator.api.measures",
+    "ssim": "bsrn_estimator.api.measures",
+    "uiqm": "bsrn_estimator.api.measures",
+}
 
 
 def __getattr__(name: str) -> Any:
