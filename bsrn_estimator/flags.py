@@ -207,17 +207,7 @@ def check() -> None:
     """Raises UserError where flags contradict each other, before any work starts."""
     DeviceOptions.from_flags(FLAGS)
     RunOptions.from_flags(FLAGS)
-    evaluates = FLAGS.mode == "train_and_evaluate"
-    if evaluates and FLAGS.evaluation_steps % FLAGS.save_checkpoints_steps:
-        raise UserError(
-            "--evaluation_steps=%d must be a multiple of --save_checkpoints_steps=%d, since "
-            "checkpoints are what is evaluated"
-            % (FLAGS.evaluation_steps, FLAGS.save_checkpoints_steps)
-        )
-    if FLAGS.initial_step is not None and not FLAGS.checkpoint:
-        raise UserError("--initial_step says where --checkpoint stood; give --checkpoint too")
-    if FLAGS.partial_checkpoint and not FLAGS.checkpoint:
-        raise UserError("--partial_checkpoint says how --checkpoint is taken; give that too")
+    check_run(FLAGS, FLAGS, FLAGS.checkpoint, FLAGS.mode == "train_and_evaluate")
     if FLAGS.follow and FLAGS.checkpoint:
         raise UserError("--follow follows the run in --model_dir; leave --checkpoint out")
     if FLAGS["max_corrupt_share"].present and not FLAGS.skip_corrupt:
@@ -225,6 +215,27 @@ def check() -> None:
     if not FLAGS.use_npu:
         npu_options.refuse_given(FLAGS)
     _check_settings()
+
+
+def check_run(options: Any, run: Any, checkpoint: Optional[str], evaluates: bool) -> None:
+    """Raises UserError where settings of a training run contradict each other.
+
+    Args:
+      options: the flags, or `TrainingOptions`.
+      run: the flags, or `RunOptions`.
+      checkpoint: that of the first weights.
+      evaluates: whether checkpoints are evaluated on the way.
+    """
+    if evaluates and options.evaluation_steps % run.save_checkpoints_steps:
+        raise UserError(
+            "--evaluation_steps=%d must be a multiple of --save_checkpoints_steps=%d, since "
+            "checkpoints are what is evaluated"
+            % (options.evaluation_steps, run.save_checkpoints_steps)
+        )
+    if options.initial_step is not None and not checkpoint:
+        raise UserError("--initial_step says where --checkpoint stood; give --checkpoint too")
+    if options.partial_checkpoint and not checkpoint:
+        raise UserError("--partial_checkpoint says how --checkpoint is taken; give that too")
 
 
 def _check_settings() -> None:

@@ -4,6 +4,7 @@ import os
 import shlex
 import signal
 import sys
+import threading
 from typing import Optional
 
 
@@ -12,7 +13,7 @@ class Interrupted(Exception):
 
 
 class Interruption:
-    """Catches SIGINT and SIGTERM while it is entered, in the main thread.
+    """Catches SIGINT and SIGTERM while it is entered; in another thread than the main one, none.
 
     Args:
       doing: what follows a signal, in words.
@@ -33,6 +34,8 @@ class Interruption:
         self._previous = {}
 
     def __enter__(self) -> "Interruption":
+        if threading.current_thread() is not threading.main_thread():
+            return self  # signals do not arrive here
         for number in self._SIGNALS:
             self._previous[number] = signal.signal(number, self._handle)
         return self

@@ -2,7 +2,7 @@
 
 import functools
 import os
-from typing import Any, Callable, Dict, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple
 
 from bsrn_estimator import failures, files, flags, model_fn
 from bsrn_estimator.checkpoints import best, contents, restoring
@@ -18,6 +18,7 @@ from bsrn_estimator.export.options import ExportOptions
 from bsrn_estimator.flags import FLAGS
 from bsrn_estimator.interruption import Interruption, this_command
 from bsrn_estimator.networks.base import Network
+from bsrn_estimator.platforms.base import Platform
 from bsrn_estimator.platforms.choice import choose
 from bsrn_estimator.platforms.cluster.tf_config import EvaluatorTask
 from bsrn_estimator.platforms.options import RunOptions
@@ -48,32 +49,64 @@ def _train(with_evaluation: bool) -> int:
     except EvaluatorTask:
         return _evaluate_what_others_train(with_evaluation)
     schedule = FLAGS.scale_schedule or platform.default_schedule
-    options = TrainingOptions.from_flags(FLAGS)
-    network = flags.network()
-    features.check(network, platform)
+    config = Config(flags.network(), flags.recipe(scale_schedule=schedule))
     _require_records(with_evaluation)
-    network = features.prepare(network, options)
-    config = Config(network, flags.recipe(scale_schedule=schedule))
-    run = _run_options(FLAGS.model_dir)
+    return train(
+        config,
+        platform,
+        _run_options(FLAGS.model_dir),
+        TrainingOptions.from_flags(FLAGS),
+        EvaluationOptions.from_flags(FLAGS) if with_evaluation else None,
+        FLAGS.checkpoint,
+    )
 
-    def build(slowed: Config) -> Callable:
-        return model_fn.build(
-            slowed, platform, first_weights=first_weights, feature_file=options.vgg19_weights
+
+def train(
+    config: Config,
+    platform: Platform,
+    run: RunOptions,
+    options: TrainingOptions,
+    evaluation: Optional[EvaluationOptions] = None,
+    checkpoint: Optional[str] = None,
+) -> int:
+    """Trains, or goes on training, in the folder of `run`.
+
+    Args:
+      config: the network and its recipe.
+      platform: the devices.
+      run: how the run is carried out.
+      options: data, length and reports.
+      evaluation: on what, and how, checkpoints are evaluated on the way; None for not.
+      checkpoint: what gives a new run its first weights.
+
+    Returns:
+      The exit status: 0, or what the shell expects after a signal.
+
+    Raises:
+      UserError: something is wrong that the user can mend.
+    """
+    features.check(config.network, platform)
+    config = Config(features.prepare(config.network, options), config.recipe)
+
+    def build() -> Callable[[Config], Callable]:
+        first_weights = _first_weights(checkpoint, run.model_dir, config.network, options)
+        return functools.partial(
+            model_fn.build,
+            platform=platform,
+            first_weights=first_weights,
+            feature_file=options.vgg19_weights,
         )
 
     if platform.rank > 0:
         # The folder is held, and all that is written is written, by rank 0.
-        first_weights = _first_weights(config.network, options)
-        return training.train(config, platform, run, options, build)
+        return training.train(config, platform, run, options, build())
     with RunFolder(run.model_dir) as folder:
         folder.check(config, options.allow_change)
-        first_weights = _first_weights(config.network, options)
-        evaluate = None
-        if with_evaluation:
-            evaluation = EvaluationOptions.from_flags(FLAGS)
+        made, evaluate = build(), None
+        if evaluation is not None:
             evaluator = SetsEvaluator(config.network, platform, run, evaluation)
-            evaluate = functools.partial(_evaluate_and_keep, evaluator, config)
-        return training.train(config, platform, run, options, build, evaluate)
+            evaluate = functools.partial(_evaluate_and_keep, evaluator, config, run.model_dir)
+        return training.train(config, platform, run, options, made, evaluate)
 
 
 def _evaluate_what_others_train(with_evaluation: bool) -> int:
@@ -87,18 +120,23 @@ def _evaluate_what_others_train(with_evaluation: bool) -> int:
 
 
 def _evaluate_and_keep(
-    evaluator: SetsEvaluator, config: Config, checkpoint: str, step: int, hooks: Sequence[Any]
+    evaluator: SetsEvaluator,
+    config: Config,
+    model_dir: str,
+    checkpoint: str,
+    step: int,
+    hooks: Sequence[Any],
 ) -> None:
     """Evaluates a checkpoint of a run, and keeps it if it is the best so far."""
     # A run that was killed between two of these goes on with the next.
     found = evaluator.evaluate(checkpoint, hooks)
-    log = RunLog(FLAGS.model_dir)
+    log = RunLog(model_dir)
     for name, content in found.items():
         weights = content["weights"]["digest"]
         log.evaluation(
             step, name, report.means(content), records=content["records"], weights=weights
         )
-    best.keep_if_best(FLAGS.model_dir, checkpoint, found[evaluator.decisive], config)
+    best.keep_if_best(model_dir, checkpoint, found[evaluator.decisive], config)
 
 
 def _evaluate() -> int:
@@ -132,7 +170,8 @@ def _follow(last_step: Optional[int]) -> int:
 
         def evaluate(checkpoint: str, step: int) -> None:
             evaluator, _ = _evaluator(checkpoint, folder)
-            _evaluate_and_keep(evaluator, Config.load(folder), checkpoint, step, breaks_off)
+            config = Config.load(folder)
+            _evaluate_and_keep(evaluator, config, folder, checkpoint, step, breaks_off)
 
         def end() -> Optional[int]:
             return last_step or run_end.load(folder)
@@ -152,14 +191,45 @@ def _evaluate_checkpoint(checkpoint: str) -> Measured:
 
 def _evaluator(checkpoint: str, results: str) -> Tuple[SetsEvaluator, Network]:
     """What evaluates a checkpoint as the flags say, and its network; `results` is a folder."""
-    network = contents.network_of(checkpoint, flags.given())
-    scales = flags.chosen_scales() or network.scales
+    return evaluator_of(
+        checkpoint,
+        choose(FLAGS),
+        _run_options(results),
+        EvaluationOptions.from_flags(FLAGS),
+        flags.chosen_scales(),
+        flags.given(),
+        bool(FLAGS.mixed_precision),
+    )
+
+
+def evaluator_of(
+    checkpoint: str,
+    platform: Platform,
+    run: RunOptions,
+    options: EvaluationOptions,
+    scales: Optional[Sequence[int]] = None,
+    given: Optional[Mapping[str, Any]] = None,
+    mixed: bool = False,
+) -> Tuple[SetsEvaluator, Network]:
+    """What evaluates a checkpoint, and the network that it holds.
+
+    Args:
+      checkpoint: its path prefix.
+      platform: the devices.
+      run: how the run is carried out; its model folder takes the results.
+      options: the sets and the protocol.
+      scales: by default all that the network has.
+      given: see `contents.network_of`.
+      mixed: whether it is to be computed in the lower precision that the devices have.
+
+    Raises:
+      UserError: the checkpoint cannot be used, or the records cannot serve the scales.
+    """
+    network = contents.network_of(checkpoint, given)
+    scales = scales or network.scales
     require(scales, network.scales, "the network of %s" % checkpoint)
-    options = EvaluationOptions.from_flags(FLAGS)
-    platform = choose(FLAGS)
-    precision = platform.precision_of_pictures(bool(FLAGS.mixed_precision))
+    precision = platform.precision_of_pictures(mixed)
     print("network: %s, computed in %s" % (checkpoint, precision), flush=True)
-    run = _run_options(results)
     return SetsEvaluator(network, platform, run, options, scales, precision), network
 
 
@@ -186,21 +256,22 @@ def _require_records(with_evaluation: bool) -> None:
         )
 
 
-def _first_weights(network: Network, options: TrainingOptions) -> Callable:
-    """What makes the Scaffold of a run: that of --checkpoint, or none."""
-    if not FLAGS.checkpoint:
+def _first_weights(
+    given: Optional[str], model_dir: str, network: Network, options: TrainingOptions
+) -> Callable:
+    """What makes the Scaffold of a run: that of the checkpoint `given`, or none."""
+    if not given:
         return lambda: None
-    if checkpoint_files.checkpoints_in(FLAGS.model_dir):
+    if checkpoint_files.checkpoints_in(model_dir):
         # It may be gone by now, and is not read.
         print(
             "--checkpoint=%s is for a new run and not used: %s goes on from its own checkpoint"
-            % (FLAGS.checkpoint, FLAGS.model_dir),
+            % (given, model_dir),
             flush=True,
         )
         return lambda: None
-    checkpoint = checkpoint_files.resolve(FLAGS.checkpoint)
     return restoring.initial_weights(
-        checkpoint,
+        checkpoint_files.resolve(given),
         network,
         with_optimizer=options.initial_step is not None,
         initial_step=options.initial_step,

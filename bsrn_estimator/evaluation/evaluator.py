@@ -73,6 +73,11 @@ class Evaluator:
         step, name, weights, _ = self._filed_under(checkpoint)
         return self._cabinet.recorded(step, name, weights["digest"], self._options)
 
+    def path(self, checkpoint: str) -> str:
+        """Where the metrics.json of a checkpoint lies, once it is evaluated."""
+        step, name, _, _ = self._filed_under(checkpoint)
+        return os.path.join(self._cabinet.folder(step, name), report.FILE_NAME)
+
     def evaluate(
         self, checkpoint: str, hooks: Sequence["tf.train.SessionRunHook"] = ()
     ) -> Dict[str, Any]:

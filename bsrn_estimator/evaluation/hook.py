@@ -6,7 +6,15 @@ from typing import Any, Dict, Optional, Tuple
 import numpy as np
 
 from bsrn_estimator.compat import tf
-from bsrn_estimator.evaluation import comparison, metrics, protocol_figures, protocols, report, uiqm
+from bsrn_estimator.evaluation import (
+    comparison,
+    graph_metrics,
+    metrics,
+    protocol_figures,
+    protocols,
+    report,
+    uiqm,
+)
 from bsrn_estimator.evaluation.grey import BY_FILE
 from bsrn_estimator.evaluation.options import Destination, EvaluationOptions
 from bsrn_estimator.progress import progress
@@ -69,7 +77,7 @@ def one_channel_of(features):
 
 def _figures(hr, pictures, shave: int, full_range) -> Dict[str, Dict]:
     """{output: {name: scalar}} of the pictures of one scale, those of bicubic with the result."""
-    compared = metrics.graph_compare(hr, list(pictures.values()), shave, full_range)
+    compared = graph_metrics.compare(hr, list(pictures.values()), shave, full_range)
     figures = {output: {} for output in pictures}
     for name, values in compared.items():
         for output, value in zip(pictures, tf.unstack(values, num=len(pictures))):

@@ -86,6 +86,10 @@ class SetsEvaluator:
             print("%s\n" % table, flush=True)
         return found
 
+    def paths(self, checkpoint: str) -> Dict[str, str]:
+        """Where the metrics.json of each set lies, by its name, once all are evaluated."""
+        return {name: one.path(checkpoint) for name, one in self._evaluators.items()}
+
     def is_recorded(self, checkpoint: str) -> bool:
         """Whether all that is asked for was measured of a checkpoint."""
         return all(one.recorded(checkpoint) for one in self._evaluators.values())

@@ -7,7 +7,7 @@ what is rounded to 8 bits stands at full size.
 from typing import Any, Callable, Dict, Optional
 
 from bsrn_estimator.compat import tf
-from bsrn_estimator.evaluation import metrics
+from bsrn_estimator.evaluation import graph_metrics
 from bsrn_estimator.networks import tiles
 from bsrn_estimator.networks.base import Network
 from bsrn_estimator.networks.choice import OutputChoice
@@ -38,7 +38,7 @@ def stored_results(
       lr: uint8 [1, height, width, 3].
       scale: one of the scales of the network.
       singles: adds the picture of each output.
-      one_channel: bool scalar, see `metrics.graph_as_stored`.
+      one_channel: bool scalar, see `graph_metrics.as_stored`.
       precision: in which the network is computed.
       results: takes the place of the network, and has whole pictures.
 
@@ -93,4 +93,4 @@ def exact_result(
 
 def as_stored(picture, one_channel):
     """A result, float32 [height, width, 3], as it is stored: uint8, see `metrics`."""
-    return tf.cast(metrics.graph_as_stored(picture, one_channel), tf.uint8)
+    return tf.cast(graph_metrics.as_stored(picture, one_channel), tf.uint8)

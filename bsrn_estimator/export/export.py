@@ -30,6 +30,12 @@ def run(options: ExportOptions) -> int:
     Raises:
       UserError: there is no such network or scale, or the target exists.
     """
+    write(options)
+    return 0
+
+
+def write(options: ExportOptions) -> List[str]:
+    """Exports as told, prints what was written, and returns the paths; raises what `run` does."""
     if options.export_format == "onnx":
         onnx_model.require()
     network = trained.find(options.named, options.given)
@@ -37,9 +43,10 @@ def run(options: ExportOptions) -> int:
     require(scales, network.scales, network.prefix)
     network.network.picture_names(options.choice)  # refuses what the network has not
     print("network: %s" % network.name, flush=True)
-    for path in export(network, scales, options):
+    paths = export(network, scales, options)
+    for path in paths:
         print("wrote %s" % path, flush=True)
-    return 0
+    return paths
 
 
 def export(

@@ -27,7 +27,8 @@ Layer = Tuple[np.ndarray, np.ndarray]
 
 def shapes() -> Dict[str, Tuple[Tuple[int, ...], Tuple[int, ...]]]:
     """The shapes of kernel and bias of each layer, by its name, in order."""
-    found, before = {}, 3
+    found: Dict[str, Tuple[Tuple[int, ...], Tuple[int, ...]]] = {}
+    before = 3
     for block, (count, channels) in enumerate(BLOCKS, 1):
         for index in range(1, count + 1):
             name = "block%d_conv%d" % (block, index)

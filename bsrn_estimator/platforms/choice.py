@@ -1,5 +1,7 @@
 """The platform that a user asks for; the one place that knows all families of devices."""
 
+from typing import Any
+
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.platforms.base import Platform
 from bsrn_estimator.platforms.cluster import tf_config
@@ -24,6 +26,16 @@ def choose(flags, trains: bool = False) -> Platform:
         from bsrn_estimator.platforms.npu.platform import NpuPlatform  # needed on Ascend alone
 
         return NpuPlatform.from_flags(flags)
+    return of(devices, ClusterOptions.from_flags(flags), trains)
+
+
+def of(devices: DeviceOptions, cluster_options: ClusterOptions, trains: bool = False) -> Platform:
+    """The platform of GPUs or CPUs that settings, and TF_CONFIG, ask for; not that of Ascend.
+
+    Raises:
+      UserError: see `choose`.
+      tf_config.EvaluatorTask: see `choose`.
+    """
     from bsrn_estimator.platforms.cpu import CpuPlatform
     from bsrn_estimator.platforms.gpu import GpuPlatform, available_gpus
 
@@ -31,7 +43,7 @@ def choose(flags, trains: bool = False) -> Platform:
     cluster = tf_config.take(trains=trains)
     if devices.device == "gpu" or (devices.device == "auto" and available_gpus()):
         if cluster:
-            return _workers("GpuWorkers", cluster, flags, devices.replicas, mixed)
+            return _workers("GpuWorkers", cluster, cluster_options, devices.replicas, mixed)
         return GpuPlatform(devices.replicas, mixed)
     if devices.replicas > 1:
         raise UserError(
@@ -39,14 +51,16 @@ def choose(flags, trains: bool = False) -> Platform:
             "and CUDA libraries"
         )
     if cluster:
-        return _workers("CpuWorkers", cluster, flags, mixed)
+        return _workers("CpuWorkers", cluster, cluster_options, mixed)
     return CpuPlatform(mixed)
 
 
-def _workers(kind: str, cluster: tf_config.Cluster, flags, *devices) -> Platform:
+def _workers(
+    kind: str, cluster: tf_config.Cluster, options: ClusterOptions, *devices: Any
+) -> Platform:
     from bsrn_estimator.platforms.cluster import platform  # needed on several machines alone
 
-    return getattr(platform, kind)(cluster, ClusterOptions.from_flags(flags), *devices)
+    return getattr(platform, kind)(cluster, options, *devices)
 
 
 def present() -> Platform:

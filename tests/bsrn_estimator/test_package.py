@@ -1,6 +1,7 @@
 """What `import bsrn_estimator` costs, and the names that it offers."""
 
 import json
+import pkgutil
 import subprocess
 import sys
 
@@ -38,6 +39,12 @@ def test_a_name_is_found_where_it_lives(name):
     value = getattr(bsrn_estimator, name)
     assert value.__module__ == bsrn_estimator._HOMES[name]
     assert getattr(bsrn_estimator, name) is value
+
+
+def test_no_name_is_that_of_a_module_which_would_take_its_place():
+    modules = {module.name for module in pkgutil.iter_modules(bsrn_estimator.__path__)}
+    assert "model_fn" in modules
+    assert not modules & set(bsrn_estimator._HOMES)
 
 
 def test_other_names_are_refused():

@@ -265,13 +265,18 @@ def test_the_snippet_on_onnx_runs(exported, monkeypatch):
         assert image.size == (4 * 26, 4 * 21)
 
 
-def test_the_snippet_on_the_estimator_runs(tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def in_folder_of_records(tmp_path, monkeypatch):
+    """A folder in which the snippets on the Estimator find what they name; the current one."""
     tiny.write_records(tmp_path / "tfrecords/div2k_train", "training", [(96, 75), (81, 90)])
     tiny.write_records(tmp_path / "tfrecords/bsd100", "evaluation", [(25, 37), (36, 24)])
     Image.fromarray(picture(3, 6, 9)).save(str(tmp_path / "photo.png"))
     monkeypatch.chdir(str(tmp_path))
-    # The lines as they stand, but for what they take: a smaller network, and fewer steps.
-    text = _snippet("estimator.md", "model_fn.build")
+    return tmp_path
+
+
+def _run_small(text: str) -> None:
+    """Runs a snippet as it stands, but for a smaller network, and fewer steps."""
     for there, small in (
         ("recursions=8", "recursions=2, conv_features=5, state_features=3"),
         ("patch_size=32", "patch_size=8"),
@@ -279,14 +284,27 @@ def test_the_snippet_on_the_estimator_runs(tmp_path, monkeypatch, capsys):
     ):
         assert text.count(there) == 1
         text = text.replace(there, small)
-    names = {}
-    exec(compile(text, "estimator.md", "exec"), names)
+    exec(compile(text, "estimator.md", "exec"), {})
+
+
+def test_the_ten_lines_with_the_estimator_of_the_project_run(in_folder_of_records, capsys):
+    text = _snippet("estimator.md", "build_estimator")
+    assert len(text.splitlines()) <= 10
+    _run_small(text)
+    assert "'psnr_y/x4'" in capsys.readouterr().out
+    assert len(list(in_folder_of_records.glob("runs/mine/model.ckpt-2.index"))) == 1
+    assert in_process.run(["--mode=evaluate", "--model_dir=runs/mine"]) == 0
+
+
+def test_the_snippet_on_an_estimator_of_the_users_runs(in_folder_of_records, capsys):
+    tmp_path = in_folder_of_records
+    _run_small(_snippet("estimator.md", "build_model_fn"))
     output = capsys.readouterr().out
     assert "'global_step'" in output and "'psnr_y/x4'" in output
     assert "(1, 12, 18, 3) (1, 24, 36, 3)" in output
-    assert len(list(tmp_path.glob("runs/mine/model.ckpt-2.index"))) == 1
+    assert len(list(tmp_path.glob("runs/own/model.ckpt-2.index"))) == 1
     # Such a checkpoint serves the command.
-    use = ["--mode=predict", "--checkpoint=runs/mine", "--recursions=2", "--recursion_frequency=1"]
+    use = ["--mode=predict", "--checkpoint=runs/own", "--recursions=2", "--recursion_frequency=1"]
     try:
         assert in_process.run(use + ["--input=photo.png", "--scales=4", "--output_dir=up"]) == 0
     finally:

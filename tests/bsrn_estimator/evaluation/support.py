@@ -17,6 +17,22 @@ STEP = 70
 FOLDER = "evaluation/step-%d/blocks" % STEP
 
 
+def photo_like(height, width, seed=0, channels=3):
+    """Smooth random uint8 pictures, so that SSIM is not near 0, with a flat part."""
+    state = np.random.RandomState(seed)
+    coarse = state.rand(height // 4 + 2, width // 4 + 2, channels)
+    fine = coarse.repeat(4, axis=0).repeat(4, axis=1)[:height, :width]
+    picture = np.clip(300 * fine - 20, 0, 255)
+    picture[: height // 3] = 251
+    return picture.astype(np.uint8)
+
+
+def noisy(picture, amount, seed=1):
+    """A uint8 picture with up to `amount` grey levels more or less."""
+    noise = np.random.RandomState(seed).randint(-amount, amount + 1, picture.shape)
+    return np.clip(picture.astype(int) + noise, 0, 255).astype(np.uint8)
+
+
 def example(name, height, width, seed, scales=CONFIG.scales):
     """(features, labels) of one picture without the batch axis; blocks, so SSIM is not near 0."""
     coarse = np.random.RandomState(seed).randint(0, 256, [height // 5 + 1, width // 5 + 1, 3])

@@ -12,7 +12,7 @@ from PIL import Image
 from skimage.metrics import structural_similarity
 
 from bsrn_estimator.compat import tf
-from bsrn_estimator.evaluation import metrics
+from bsrn_estimator.evaluation import graph_metrics, metrics
 from bsrn_estimator.pictures.imresize import enlarge, shrink
 from data_tools import to_tfrecord
 from tests.support import fabricate, in_process
@@ -111,7 +111,7 @@ def test_what_is_stored_of_a_result_follows_the_file():
     with tf.Graph().as_default(), tf.Session() as session:
         one, three = session.run(
             [
-                metrics.graph_as_stored(tf.constant(result), tf.constant(one))
+                graph_metrics.as_stored(tf.constant(result), tf.constant(one))
                 for one in (True, False)
             ]
         )

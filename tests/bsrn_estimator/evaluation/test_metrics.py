@@ -1,35 +1,20 @@
-"""PSNR, SSIM, RMSE: by hand, against scikit-image and golden figures, numpy against graph."""
+"""PSNR, SSIM, RMSE: by hand, against scikit-image and golden figures."""
 
 import json
 import math
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from skimage.metrics import structural_similarity
 
-from bsrn_estimator.compat import tf
 from bsrn_estimator.evaluation import metrics
 from bsrn_estimator.pictures import decoding, imresize
 from bsrn_estimator.pictures.picture import to_uint8
+from tests.bsrn_estimator.evaluation.support import noisy, photo_like
 
 INFINITY = float("inf")
-
-
-def photo_like(height, width, seed=0, channels=3):
-    """Smooth random uint8 pictures, so that SSIM is not near 0, with a flat part."""
-    state = np.random.RandomState(seed)
-    coarse = state.rand(height // 4 + 2, width // 4 + 2, channels)
-    fine = coarse.repeat(4, axis=0).repeat(4, axis=1)[:height, :width]
-    picture = np.clip(300 * fine - 20, 0, 255)
-    picture[: height // 3] = 251
-    return picture.astype(np.uint8)
-
-
-def noisy(picture, amount, seed=1):
-    noise = np.random.RandomState(seed).randint(-amount, amount + 1, picture.shape)
-    return np.clip(picture.astype(int) + noise, 0, 255).astype(np.uint8)
 
 
 # By hand.
@@ -67,8 +52,6 @@ def test_rounding_takes_halves_to_even_and_clips():
     values = np.array([-3.2, 0.5, 1.5, 2.5, 2.51, 254.5, 255.5, 999.0, np.inf], np.float32)
     expected = [0, 0, 2, 2, 3, 254, 255, 255, 255]
     assert to_uint8(values).tolist() == expected
-    with tf.Graph().as_default(), tf.Session() as session:
-        assert session.run(metrics.graph_quantise(tf.constant(values))).tolist() == expected
 
 
 def test_an_even_difference_has_a_known_value():
@@ -226,71 +209,6 @@ def test_more_noise_is_worse(seed):
     levels = [metrics.compare(hr, noisy(hr, amount), 2) for amount in (3, 12, 50)]
     for name in ("psnr_y", "psnr_rgb", "ssim_y"):
         assert levels[0][name] > levels[1][name] > levels[2][name]
-
-
-# The graph.
-
-
-@pytest.fixture(scope="module")
-def graph_values():
-    """compare() of the graph, for any shave: graphs are kept, so a shave is built once."""
-    with tf.Graph().as_default(), tf.Session() as session:
-        hr = tf.placeholder(tf.uint8, [None, None, 3])
-        picture = tf.placeholder(tf.float32, [None, None, 3])
-        built = {}
-
-        def values(hr_value, picture_value, shave):
-            if shave not in built:
-                results = [metrics.graph_quantise(each) for each in (255 - picture, picture)]
-                # So few pixels that these small pictures have several bands.
-                built[shave] = metrics.graph_compare(hr, results, shave, band_pixels=300)
-            found = session.run(built[shave], {hr: hr_value, picture: picture_value})
-            return {name: values[1] for name, values in found.items()}
-
-        yield values
-
-
-def assert_close(found, expected):
-    for name, value in expected.items():
-        bound = 1e-5 if name == "ssim_y" else 1e-6
-        assert found[name] == pytest.approx(value, rel=0, abs=bound, nan_ok=True), name
-
-
-@settings(max_examples=60)
-@given(sizes, st.integers(0, 5), st.integers(0, 99), st.sampled_from([0, 1, 15, 120]))
-@example((40, 61), 4, 0, 3)
-@example((10, 30), 5, 0, 3)
-@example((11, 11), 0, 0, 0)
-@example((1, 1), 0, 0, 9)
-def test_graph_and_numpy_agree(graph_values, size, shave, seed, amount):
-    hr = photo_like(*size, seed=seed)
-    result = noisy(hr, amount) + np.random.RandomState(seed).uniform(-0.49, 0.49, hr.shape)
-    result = result.astype(np.float32)
-    expected = metrics.compare(hr, to_uint8(result), shave)
-    assert_close(graph_values(hr, result, shave), expected)
-
-
-def test_graph_and_numpy_agree_on_halves_grey_and_a_larger_hr(graph_values):
-    hr = photo_like(26, 33, channels=1).repeat(3, axis=2)
-    result = (noisy(hr, 14) + 0.5).astype(np.float32)[:24, :32]
-    expected = metrics.compare(hr, to_uint8(result), 2)
-    assert_close(graph_values(hr, result, 2), expected)
-    assert expected["psnr_y"] != pytest.approx(expected["psnr_rgb"] + 1.3219, abs=0.1)
-
-
-def test_the_graph_refuses_a_result_larger_than_hr(graph_values):
-    with pytest.raises(tf.errors.InvalidArgumentError, match="HR is smaller than the result"):
-        graph_values(photo_like(20, 20), photo_like(20, 24).astype(np.float32), 2)
-
-
-def test_the_graph_keeps_float64_for_sums(graph_values):
-    """One grey level in one of a million samples: float32 sums would lose it among large ones."""
-    hr = photo_like(600, 600)
-    picture = noisy(hr, 120)
-    assert_close(graph_values(hr, picture.astype(np.float32), 0), metrics.compare(hr, picture, 0))
-    picture = hr.copy()
-    picture[311, 97, 1] ^= 1
-    assert_close(graph_values(hr, picture.astype(np.float32), 0), metrics.compare(hr, picture, 0))
 
 
 # Published figures.

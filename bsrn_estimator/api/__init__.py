@@ -1,0 +1,1 @@
+"""What programs use: the functions and classes behind the names of `bsrn_estimator`."""
