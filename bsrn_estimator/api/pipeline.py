@@ -144,7 +144,7 @@ def train(
         platform = _platform(devices, trains=True)
         config = Config(
             network or families.DEFAULT(),
-            recipe or Recipe(scale_schedule=platform.default_schedule),
+            recipe or Recipe(**dict(network.recipe, scale_schedule=platform.default_schedule)),
         )
         modes.train(config, platform, run, training, evaluation, checkpoint)
         newest = files.newest_whole(run.model_dir)
