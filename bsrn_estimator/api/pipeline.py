@@ -142,10 +142,9 @@ def train(
         from bsrn_estimator.checkpoints.config_file import Config
 
         platform = _platform(devices, trains=True)
-        config = Config(
-            network or families.DEFAULT(),
-            recipe or Recipe(**dict(network.recipe, scale_schedule=platform.default_schedule)),
-        )
+        network = network or families.DEFAULT()
+        usual = dict(network.recipe, scale_schedule=platform.default_schedule)
+        config = Config(network, recipe or Recipe(**usual))
         modes.train(config, platform, run, training, evaluation, checkpoint)
         newest = files.newest_whole(run.model_dir)
         if newest is None:
