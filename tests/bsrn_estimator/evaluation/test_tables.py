@@ -3,6 +3,9 @@
 import csv
 import io
 
+import pytest
+
+from bsrn_estimator.errors import UserError
 from bsrn_estimator.evaluation import tables
 from bsrn_estimator.evaluation.tables import Measured
 from bsrn_estimator.networks.bsrn import Bsrn
@@ -63,3 +66,33 @@ def test_the_csv_has_all_figures_at_full_precision():
     assert (rows[0]["psnr_y"], rows[2]["psnr_y"]) == ("37.789", "")
     assert int(rows[0]["multiply_adds"]) == PAPER.multiply_adds(2, form="ensemble")
     assert "images" not in rows[0] and rows[0]["shave"] == "2"
+
+
+def test_a_table_of_one_network_word_for_word(tmp_path):
+    content = _content(37.789, pictures=2)
+    content.update(records="r", precision="float32", grey="file", result="ensemble")
+    content["weights"] = {"digest": "w"}
+    content["scales"]["2"]["shave"] = 4
+    one = [Measured("n", DOUBLE, {"s": content})]
+    operations = DOUBLE.multiply_adds(2, form="ensemble")
+    cost = "%.1f G" % (operations / 1e9)
+    tables.save(one, str(tmp_path / "new"), "table")
+    assert (tmp_path / "new/table.md").read_text() == (
+        "Y channel, PSNR in dB / SSIM; multiply-adds for a result of 1280x720:\n\n"
+        "| scale | network | parameters | multiply-adds | s (2) |\n"
+        "| --- | --- | --- | --- | --- |\n"
+        "| x2 | bicubic |  |  | 30.00 / 0.8000 |\n"
+        f"| x2 | n | {DOUBLE.parameters():,} | {cost} | 37.79 / 0.9000 |\n"
+    )
+    head, row = (tmp_path / "new/table.csv").read_text().splitlines()
+    assert head == (
+        "network,set,scale,weights,global_step,records,precision,grey,result,pictures,parameters,"
+        "multiply_adds,shave,psnr_y,ssim_y,bicubic_psnr_y,bicubic_ssim_y"
+    )
+    assert row == "n,s,2,w,7,r,float32,file,ensemble,2,%d,%d,4,37.789,0.9,30.0,0.8" % (
+        DOUBLE.parameters(),
+        operations,
+    )
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="table.md cannot be written"):
+        tables.save(one, str(tmp_path / "file/new"), "table")
