@@ -35,6 +35,10 @@ _HOMES: Dict[str, str] = {
 }
 
 
+# docs/api.md says what is promised of them.
+__all__ = ["__version__"] + sorted(_HOMES)
+
+
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError("module %r has no attribute %r" % (__name__, name))
