@@ -7,7 +7,11 @@ __version__ = "0.1.0"
 
 # The names that programs use, and the modules that they live in. These are imported when a name is
 # first used: to import the package itself costs nothing, and needs neither TensorFlow nor numpy.
-_HOMES: Dict[str, str] = {}
+_HOMES: Dict[str, str] = {
+    "RunFailed": "bsrn_estimator.errors",
+    "Upscaler": "bsrn_estimator.api.upscaler",
+    "UserError": "bsrn_estimator.errors",
+}
 
 
 def __getattr__(name: str) -> Any:
