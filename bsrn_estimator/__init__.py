@@ -19,6 +19,7 @@ _HOMES: Dict[str, str] = {
     "RunOptions": "bsrn_estimator.platforms.options",
     "Trained": "bsrn_estimator.api.pipeline",
     "TrainingOptions": "bsrn_estimator.training.options",
+    "Upscaler": "bsrn_estimator.api.upscaler",
     "UserError": "bsrn_estimator.errors",
     "build_estimator": "bsrn_estimator.api.estimators",
     "build_model_fn": "bsrn_estimator.api.estimators",

@@ -12,6 +12,7 @@ from bsrn_estimator.api.pipeline import convert as convert
 from bsrn_estimator.api.pipeline import evaluate as evaluate
 from bsrn_estimator.api.pipeline import export_network as export_network
 from bsrn_estimator.api.pipeline import train as train
+from bsrn_estimator.api.upscaler import Upscaler as Upscaler
 from bsrn_estimator.config import Recipe as Recipe
 from bsrn_estimator.data.input_fn import evaluation_input_fn as evaluation_input_fn
 from bsrn_estimator.data.input_fn import training_input_fn as training_input_fn

@@ -1,7 +1,7 @@
 """What `make docs` adds to mkdocs: settings in the reference, and what has to be in it.
 
-mkdocs takes the functions `on_...` as hooks, mkdocstrings the class as an extension of griffe, which
-reads the sources without importing them.
+mkdocs takes the functions `on_...` as hooks, mkdocstrings the class as an extension of griffe,
+which reads the sources without importing them.
 """
 
 import ast

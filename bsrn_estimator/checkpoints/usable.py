@@ -28,6 +28,11 @@ class UsableNetwork(abc.ABC):
     precision: str = FLOAT32
     engine: str = TENSORFLOW
 
+    @property
+    @abc.abstractmethod
+    def parameters(self) -> int:
+        """The number of trainable parameters, of all scales of the network together."""
+
     @abc.abstractmethod
     def tile(self, scale: int) -> int:
         """Side of a tile in LR pixels that keeps memory under 1 GB."""
