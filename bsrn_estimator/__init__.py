@@ -19,6 +19,7 @@ _HOMES: Dict[str, str] = {
     "RunOptions": "bsrn_estimator.platforms.options",
     "Trained": "bsrn_estimator.api.pipeline",
     "TrainingOptions": "bsrn_estimator.training.options",
+    "Upscaler": "bsrn_estimator.api.upscaler",
     "UserError": "bsrn_estimator.errors",
     "build_estimator": "bsrn_estimator.api.estimators",
     "build_model_fn": "bsrn_estimator.api.estimators",
@@ -33,6 +34,10 @@ _HOMES: Dict[str, str] = {
     "training_input_fn": "bsrn_estimator.data.input_fn",
     "uiqm": "bsrn_estimator.api.measures",
 }
+
+
+# docs/api.md says what is promised of them.
+__all__ = ["__version__"] + sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:

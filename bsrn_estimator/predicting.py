@@ -3,11 +3,13 @@
 TensorFlow is imported where it is that engine, or exports a checkpoint for another one.
 """
 
+from typing import Any
+
 from bsrn_estimator import failures, flags
 from bsrn_estimator.checkpoints.usable import UsableNetwork
 from bsrn_estimator.engines import choice
 from bsrn_estimator.flags import FLAGS
-from bsrn_estimator.inference import predict
+from bsrn_estimator.inference import finding, predict
 from bsrn_estimator.inference.options import PredictOptions
 from bsrn_estimator.platforms.options import DeviceOptions, RunOptions
 
@@ -25,25 +27,19 @@ def run() -> int:
 def _network(options: PredictOptions) -> UsableNetwork:
     devices = DeviceOptions.from_flags(FLAGS)
     run_options = RunOptions.from_flags(FLAGS, model_dir=FLAGS.model_dir)
-    if not (devices.use_npu and options.engine == choice.AUTO):
-        wish = choice.Wish(
-            options.engine,
-            devices.mixed_precision,
-            run_options.threads,
-            devices.device,
-            lambda: predict.pixels_of_one(options),
-        )
-        found = choice.find(options, wish)
-        if found is not None:
-            return found
-    return predict.find_network(options, *_in_tensorflow(devices, run_options))
+    wish = choice.Wish(
+        options.engine,
+        devices.mixed_precision,
+        run_options.threads,
+        devices.device,
+        lambda: predict.pixels_of_one(options),
+    )
+    other_engines = not (devices.use_npu and options.engine == choice.AUTO)
+    return finding.find(options, wish, _platform, run_options, other_engines)
 
 
-def _in_tensorflow(devices: DeviceOptions, run_options: RunOptions):
-    """The options of a session, and the precision in it."""
+def _platform() -> Any:
     from bsrn_estimator.platforms.choice import choose
     from bsrn_estimator.platforms.cpu import CpuPlatform
 
-    platform = CpuPlatform() if devices.use_npu else choose(FLAGS)
-    precision = platform.precision_of_pictures(devices.mixed_precision)
-    return platform.session_config(run_options), precision
+    return CpuPlatform() if FLAGS.use_npu else choose(FLAGS)

@@ -1,1 +1,1 @@
-"""What programs use: the functions and classes behind the names of `bsrn_estimator`."""
+"""What programs use: the names that `import bsrn_estimator` offers live here."""

@@ -3,11 +3,12 @@
 The defaults are the protocol of docs/evaluation.md. Nothing here needs TensorFlow.
 
 A picture is an array of numpy, uint8, uint16, or float32 or float64 in 0..1, [height, width] or
-[height, width, 1, 3 or 4]; or one of Pillow. Of RGB, an array has the order RGB. Measures are of
-8 bits, so deeper pictures are rounded to them, and alpha is left out.
+[height, width, 1, 3 or 4], in the order RGB; or one of Pillow; or a path. Measures are of 8 bits,
+so deeper pictures are rounded to them, and alpha is left out.
 """
 
 import fractions
+import os
 from typing import Optional, Tuple, TypeVar, Union
 
 import numpy as np
@@ -17,23 +18,21 @@ from bsrn_estimator.errors import UserError
 from bsrn_estimator.evaluation import metrics
 from bsrn_estimator.evaluation import uiqm as underwater
 from bsrn_estimator.evaluation.grey import BY_FILE
+from bsrn_estimator.pictures import given
 from bsrn_estimator.pictures import imresize as matlab
-from bsrn_estimator.pictures.picture import to_uint8
+from bsrn_estimator.pictures.given import Source
+from bsrn_estimator.pictures.picture import read_picture, to_uint8
 
-_Pixels = Union[np.ndarray, Image.Image]
 _Picture = TypeVar("_Picture", np.ndarray, Image.Image)
 
-_WHITE = {"uint8": 255, "uint16": 65535, "float32": 1, "float64": 1}
-# What rounding may have put beyond 0 and 1.
-_TOLERANCE = 1e-5
-# Pillow's modes whose channels are numbers as they are; others become the mode behind them.
-_PLAIN_MODES = ("L", "LA", "RGB", "RGBA", "I;16")
-_OTHER_MODES = {"1": "L", "P": "RGB", "PA": "RGBA", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB"}
+# Pillow's modes whose channels are numbers that can be averaged.
+_MODES = ("L", "LA", "RGB", "RGBA", "I;16")
+_DTYPES = ("uint8", "uint16", "float32", "float64")
 
 
 def psnr(
-    hr: _Pixels,
-    picture: _Pixels,
+    hr: Source,
+    picture: Source,
     scale: int,
     shave: Optional[int] = None,
     channels: str = "y",
@@ -45,7 +44,8 @@ def psnr(
     studio range, not rounded, a border as wide as the scale left out.
 
     Args:
-      hr: the true picture (see the module); what lies beyond the size of `picture` is left out.
+      hr: the true picture: an array, one of Pillow, or a path; what lies beyond the size of
+        `picture` is left out.
       picture: the result.
       scale: the factor by which it was enlarged.
       shave: pixels left out along each border; by default `scale`.
@@ -59,7 +59,7 @@ def psnr(
       UserError: something is no picture, `hr` is smaller than `picture`, or a setting is unknown.
     """
     border = _border(scale, shave)
-    pictures = _visible(hr, "the first picture"), _visible(picture, "the second picture")
+    pictures = _visible(hr, "the true picture"), _visible(picture, "the result")
     try:
         return metrics.psnr(pictures[0], pictures[1], border, channels, grey)
     except ValueError as error:
@@ -67,8 +67,8 @@ def psnr(
 
 
 def ssim(
-    hr: _Pixels,
-    picture: _Pixels,
+    hr: Source,
+    picture: Source,
     scale: int,
     shave: Optional[int] = None,
     grey: str = BY_FILE,
@@ -92,20 +92,20 @@ def ssim(
       UserError: see `psnr`.
     """
     border = _border(scale, shave)
-    pictures = _visible(hr, "the first picture"), _visible(picture, "the second picture")
+    pictures = _visible(hr, "the true picture"), _visible(picture, "the result")
     try:
         return metrics.ssim(pictures[0], pictures[1], border, grey)
     except ValueError as error:
         raise UserError(str(error)) from None
 
 
-def uiqm(picture: _Pixels, blue_weight: float = underwater.BLUE_WEIGHT) -> float:
+def uiqm(picture: Source, blue_weight: float = underwater.BLUE_WEIGHT) -> float:
     """The underwater image quality measure, for which no true picture is needed; higher is better.
 
     Panetta, Gao, Agaian (2016), with the two changes of SRDRM (arXiv:1909.09437).
 
     Args:
-      picture: see the module; a grey one has its value in all three channels.
+      picture: an array, one of Pillow, or a path; a grey one has its value in all three channels.
       blue_weight: of the sharpness of blue: 0.114, that of luma; 0.144 compares with the code of
         SRDRM.
 
@@ -115,7 +115,7 @@ def uiqm(picture: _Pixels, blue_weight: float = underwater.BLUE_WEIGHT) -> float
     Raises:
       UserError: it is no picture.
     """
-    seen = _visible(picture, "the picture")
+    seen = _visible(picture, "a picture")
     return underwater.uiqm(np.broadcast_to(seen, seen.shape[:2] + (3,)), blue_weight)
 
 
@@ -130,8 +130,9 @@ def imresize(
     shrinks. uint8 is MATLAB's to the last bit.
 
     Args:
-      picture: see the module; floating point may have any range here. Of Pillow, modes L, LA, RGB,
-        RGBA and I;16.
+      picture: an array [height, width] or [height, width, channels] of uint8, uint16, float32 or
+        float64, the last two of any range; or a picture of Pillow of the mode L, LA, RGB, RGBA or
+        I;16.
       scale: the factor for both sides: 2, 1 / 3 or Fraction(1, 3).
       output_shape: height and width of the result; by default each side times `scale`, rounded up.
 
@@ -142,11 +143,21 @@ def imresize(
       UserError: it is no picture, or the scale is not above 0 and finite.
     """
     is_image = isinstance(picture, Image.Image)
-    if is_image and picture.mode not in _PLAIN_MODES:
+    if is_image and picture.mode not in _MODES:
         raise UserError(
             "a picture of Pillow's mode %s is not resized; convert it to RGB first" % picture.mode
         )
-    pixels = _checked(picture, "the picture")
+    pixels = np.asarray(picture) if is_image else picture
+    if not isinstance(pixels, np.ndarray) or pixels.dtype.name not in _DTYPES:
+        raise UserError(
+            "a picture to resize is an array of %s, or one of Pillow, not %s"
+            % (" or ".join(_DTYPES), getattr(pixels, "dtype", type(picture).__name__))
+        )
+    if pixels.ndim not in (2, 3) or not pixels.size:
+        raise UserError(
+            "an array %s is no picture; give [height, width], or with channels behind them"
+            % list(pixels.shape)
+        )
     shape = None if output_shape is None else tuple(output_shape)
     if shape is not None and (len(shape) != 2 or min(shape) < 1):
         raise UserError("output_shape is height and width, at least 1, not %s" % (shape,))
@@ -172,45 +183,14 @@ def _border(scale: int, shave: Optional[int]) -> int:
     return int(scale if shave is None else shave)
 
 
-def _checked(picture: _Pixels, name: str) -> np.ndarray:
-    """Its pixels, of a dtype and shape that pictures have."""
-    if isinstance(picture, Image.Image):
-        mode = _OTHER_MODES.get(picture.mode, picture.mode)
-        if mode not in _PLAIN_MODES:
-            raise UserError(
-                "%s has Pillow's mode %s; convert it to RGB first" % (name, picture.mode)
-            )
-        return np.asarray(picture if mode == picture.mode else picture.convert(mode))
-    if not isinstance(picture, np.ndarray):
-        raise UserError(
-            "%s is to be an array of numpy or a picture of Pillow, not %s"
-            % (name, type(picture).__name__)
-        )
-    channels = 1 if picture.ndim == 2 else picture.shape[-1]
-    if picture.ndim not in (2, 3) or channels not in (1, 3, 4) or not picture.size:
-        raise UserError(
-            "%s has the shape %s; give [height, width], or with 1, 3 or 4 channels behind them"
-            % (name, list(picture.shape))
-        )
-    if picture.dtype.name not in _WHITE:
-        raise UserError(
-            "%s is of %s; give uint8, uint16, float32 or float64" % (name, picture.dtype.name)
-        )
-    return picture
-
-
-def _visible(picture: _Pixels, name: str) -> np.ndarray:
-    """What is seen of it: uint8 [height, width, 1 or 3]."""
-    pixels = _checked(picture, name)
-    pixels = pixels.reshape(pixels.shape[:2] + (-1,))
-    pixels = pixels[..., : 3 if pixels.shape[2] > 2 else 1]
-    white = _WHITE[pixels.dtype.name]
-    if white == 1 and not (pixels.min() >= -_TOLERANCE and pixels.max() <= 1 + _TOLERANCE):
-        raise UserError(
-            "%s holds values from %g to %g, and floating point is taken from 0 to 1; divide it by "
-            "its white, or give uint8" % (name, pixels.min(), pixels.max())
-        )
-    if white != 255:
-        pixels = to_uint8(pixels.astype(np.float64) * (255 / white))
+def _visible(source: Source, name: str) -> np.ndarray:
+    """What is seen of a picture: uint8 [height, width, 1 or 3]."""
+    try:
+        if isinstance(source, (str, os.PathLike)):
+            picture = read_picture(source)
+        else:
+            picture = given.take(source).picture
+    except UserError as error:
+        raise UserError("%s: %s" % (name, error)) from None
     # Sums depend on the order in memory, in the last digit.
-    return np.ascontiguousarray(pixels)
+    return np.ascontiguousarray(to_uint8(picture.rgb())[..., : picture.colours.shape[2]])

@@ -59,9 +59,9 @@ class Evaluated(NamedTuple):
 
     Attributes:
       checkpoint: what was evaluated, as a path without endings.
-      figures: by the name of the set, what its metrics.json holds: ["scales"]["2"]["psnr_y"] and
-        "ssim_y", "psnr_rgb", "rmse_rgb", "bicubic_psnr_y", "bicubic_ssim_y"; means over pictures,
-        those of each picture below "images"; None for what is not finite.
+      figures: by the name of the set, what its metrics.json holds: `figures[name]["scales"]["2"]`
+        has psnr_y, ssim_y, psnr_rgb, rmse_rgb, bicubic_psnr_y and bicubic_ssim_y, means over
+        pictures, None where that is not finite, and the figures of each picture below `images`.
       paths: by the name of the set, the metrics.json.
       table: the figures as text.
     """

@@ -14,4 +14,9 @@ def word_for(source: Source) -> str:
     Args:
       source: path of a picture file, or the file's bytes.
     """
-    return PHOTO if compression.is_lossy(source) else CLEAN
+    return word_of(compression.is_lossy(source))
+
+
+def word_of(is_lossy: bool) -> str:
+    """The same of a picture of which that is known."""
+    return PHOTO if is_lossy else CLEAN

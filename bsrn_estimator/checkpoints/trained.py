@@ -44,6 +44,11 @@ class TrainedNetwork(UsableNetwork):
         self.step = contents.describe(prefix).known_step or 0
         self.name = prefix + (" (step %d)" % self.step if self.step else "")
 
+    @property
+    def parameters(self) -> int:
+        """See `UsableNetwork.parameters`."""
+        return self.network.parameters()
+
     def tile(self, scale: int) -> int:
         """Side of a tile in LR pixels that keeps memory under 1 GB."""
         return self.network.tile

@@ -31,6 +31,11 @@ class UsableNetwork(abc.ABC):
     engine: str = TENSORFLOW
     overlap: int = OVERLAP
 
+    @property
+    @abc.abstractmethod
+    def parameters(self) -> int:
+        """The number of trainable parameters, of all scales of the network together."""
+
     @abc.abstractmethod
     def tile(self, scale: int) -> int:
         """Side of a tile in LR pixels that keeps memory under 1 GB."""

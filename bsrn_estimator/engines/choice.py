@@ -15,8 +15,6 @@ from bsrn_estimator.export import finding
 from bsrn_estimator.networks.choice import SINGLE_OUTPUTS
 from bsrn_estimator.scales import require
 
-# The fastest first, as measured: docs/performance.md.
-_OTHERS = (OPENVINO, ONNXRUNTIME)
 # Pixels of results up to which onnxruntime is done before another engine: it starts sooner, by 0.15
 # and by 2.3 CPU seconds, and takes longer for each pixel.
 _MOST_PIXELS = {OPENVINO: 2.5e5, TENSORFLOW: 4e6}
@@ -114,7 +112,7 @@ def _check_can(engine: str, named: str, exported: bool, single: bool, wish: Wish
 
 def _installed(wish: Wish) -> List[str]:
     """The engines that are there and compute in the precision asked for, the fastest first."""
-    able = [OPENVINO] if wish.mixed else _OTHERS
+    able = [OPENVINO] if wish.mixed else runtimes.OTHERS
     return [engine for engine in able if runtimes.is_installed(engine)]
 
 
@@ -127,7 +125,8 @@ def _best(wish: Wish) -> str:
         if pixels is not None and pixels <= _MOST_PIXELS[other]:
             return ONNXRUNTIME
         # TensorFlow 1.15, of Python 3.7, has slower convolutions in any case.
-        if other == TENSORFLOW and sys.version_info >= (3, 8):
+        slower = other == TENSORFLOW and sys.version_info >= (3, 8)
+        if slower and runtimes.is_installed(TENSORFLOW):
             return ""
     return installed[0] if installed else ""
 

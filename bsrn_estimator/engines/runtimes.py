@@ -14,6 +14,7 @@ from bsrn_estimator.errors import UserError, install_command
 from bsrn_estimator.networks.precision import BFLOAT16, FLOAT32
 
 AUTO, ONNXRUNTIME, OPENVINO = "auto", "onnxruntime", "openvino"
+OTHERS = (OPENVINO, ONNXRUNTIME)  # the fastest first, as measured: docs/performance.md
 ENGINES = (AUTO, TENSORFLOW, ONNXRUNTIME, OPENVINO)
 
 Run = Callable[[np.ndarray], np.ndarray]

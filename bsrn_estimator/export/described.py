@@ -3,6 +3,7 @@
 import hashlib
 import json
 
+from bsrn_estimator.checkpoints.config_file import Config
 from bsrn_estimator.checkpoints.usable import UsableNetwork
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.export import about
@@ -29,6 +30,18 @@ class DescribedNetwork(UsableNetwork):
         self.step = self._info["step"]
         self.overlap = about.overlap_of(self._info)
         self.name = "%s (exported at step %d)" % (path, self.step)
+
+    @property
+    def parameters(self) -> int:
+        """See `UsableNetwork.parameters`.
+
+        Raises:
+          UserError: the export does not tell.
+        """
+        fields = self._info.get("hyper_parameters")
+        if not isinstance(fields, dict):
+            raise UserError("%s does not say what network it is of" % self.path)
+        return Config.from_dict(fields, self.path).network.parameters()
 
     def tile(self, scale: int) -> int:
         """Side of a tile in LR pixels that keeps memory under 1 GB."""

@@ -8,7 +8,7 @@ import numpy as np
 from bsrn_estimator.checkpoints.usable import UsableNetwork
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.networks.choice import OutputChoice
-from bsrn_estimator.pictures.picture import to_uint8
+from bsrn_estimator.pictures.picture import Picture, to_uint8, with_alpha
 from bsrn_estimator.pictures.tiling import Tile, cover, lengthened, margins, tiles_of
 from bsrn_estimator.scales import require
 
@@ -157,6 +157,25 @@ class Upscaler:
             )
             if rows.start < rows.stop:
                 yield [_joined(parts)[rows, columns] for parts in kept]
+
+    def stored_bands(
+        self, picture: Picture, scale: int, on_tile: Callable[[], None] = lambda: None
+    ) -> Iterator[List[np.ndarray]]:
+        """The upscaled picture as it is stored, alpha included, from top to bottom.
+
+        Args:
+          picture: what to upscale.
+          scale: one of `scales`.
+          on_tile: called after each tile.
+
+        Yields:
+          For each of `names`, rows of the dtype of `picture`, [rows, scale * width, channels].
+        """
+        row = 0
+        for bands in self.bands(picture.rgb(), scale, picture.store, on_tile):
+            end = row + len(bands[0]) // scale
+            yield [with_alpha(band, picture, scale, row, end) for band in bands]
+            row = end
 
     def upscale(self, lr: np.ndarray, scale: int) -> np.ndarray:
         """The first of the outputs for one picture held in memory.

@@ -37,7 +37,7 @@ _FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF")
 _AVIF_BRANDS = {b"avif", b"avis"}
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 _LONGEST_BRANDS = 256
-_ORIENTATION = 0x0112
+ORIENTATION = 0x0112
 _TURNED = (5, 6, 7, 8)  # orientations that swap height and width
 # The raw modes of Pillow for samples of 16 bits name their byte order; "BGR;16" is 5, 6 and 5 bits.
 _SIXTEEN_BITS = ("16B", "16L", "16N")
@@ -245,7 +245,7 @@ def _decoded(image: Image.Image, source: Source) -> Decoded:
     # Both go when the pixels are loaded.
     raw_mode = _raw_mode(image)
     is_tiff = image.format == "TIFF"
-    orientation = image.tag_v2.get(_ORIENTATION, 1) if is_tiff else None
+    orientation = image.tag_v2.get(ORIENTATION, 1) if is_tiff else None
     image.load()  # before any other decoder: Pillow refuses a picture that is cut short
     profile = image.info.get("icc_profile")
     stored, _, sixteen = raw_mode.partition(";")
@@ -253,12 +253,17 @@ def _decoded(image: Image.Image, source: Source) -> Decoded:
     if deep:
         pixels = _sixteen_bits(source, stored)
     else:
-        pixels = _shallow(image)
+        pixels = shallow(image)
     if not is_tiff:
-        orientation = image.getexif().get(_ORIENTATION, 1)
+        orientation = image.getexif().get(ORIENTATION, 1)
     elif not deep:
         orientation = 1  # Pillow has turned it
-    pixels = np.ascontiguousarray(_upright(pixels, orientation))
+    return upright(pixels, orientation, profile)
+
+
+def upright(pixels: np.ndarray, orientation: int, profile: Optional[bytes]) -> Decoded:
+    """Pixels turned as the EXIF orientation asks for, with the colour profile if it fits them."""
+    pixels = np.ascontiguousarray(_turned(pixels, orientation))
     if profile and profile[16:20] != _PROFILE_SPACES[3 if pixels.shape[2] > 2 else 1]:
         profile = None
     return Decoded(pixels, profile)
@@ -296,8 +301,12 @@ def _sixteen_bits(source: Source, stored: str) -> np.ndarray:
     return values
 
 
-def _shallow(image: Image.Image) -> np.ndarray:
-    """What Pillow keeps whole: [height, width, 1 to 4], uint8, or uint16 for grey of 16 bit."""
+def shallow(image: Image.Image) -> np.ndarray:
+    """What Pillow keeps whole: [height, width, 1 to 4], uint8, or uint16 for grey of 16 bit.
+
+    Raises:
+      UserError: it holds more than 16 bits; the sentence lacks its subject.
+    """
     if image.mode == "F":
         raise UserError("holds floating-point pixels; save it with 8 or 16 bits")
     if image.mode.startswith("I"):
@@ -329,7 +338,7 @@ def _is_grey_palette(image: Image.Image) -> bool:
     return all(red == green == blue for _, (red, green, blue) in colours)
 
 
-def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+def _turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
     """Pixels turned and mirrored as the EXIF orientation asks for: 1 to 8, others do nothing."""
     if orientation in _TURNED:
         pixels = pixels.transpose(1, 0, 2)
@@ -344,12 +353,12 @@ def _oriented_size(image: Image.Image) -> Tuple[int, int]:
     if image.format == "TIFF":
         # Newer releases of Pillow turn the size of a TIFF themselves; the tags say what is stored.
         width, height = image.tag_v2[256], image.tag_v2[257]
-        orientation = image.tag_v2.get(_ORIENTATION, 1)
+        orientation = image.tag_v2.get(ORIENTATION, 1)
     else:
         width, height = image.size
         # Pillow decodes a whole PNG to look for EXIF data behind the pixels.
         known = image.format != "PNG" or "exif" in image.info
-        orientation = image.getexif().get(_ORIENTATION, 1) if known else 1
+        orientation = image.getexif().get(ORIENTATION, 1) if known else 1
     return (width, height) if orientation in _TURNED else (height, width)
 
 

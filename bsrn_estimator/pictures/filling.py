@@ -15,7 +15,7 @@ def filled(colours: np.ndarray, visible: np.ndarray) -> np.ndarray:
     """The colours, with those of invisible pixels replaced.
 
     Args:
-      colours: uint8 or uint16 [height, width, channels].
+      colours: uint8, uint16 or float32 [height, width, channels].
       visible: bool [height, width].
 
     Returns:
@@ -24,7 +24,9 @@ def filled(colours: np.ndarray, visible: np.ndarray) -> np.ndarray:
     if visible.all() or not visible.any():
         return np.ascontiguousarray(colours)
     # Rounded before it is enlarged: of a large picture only small copies are of floating point.
-    coarse = np.rint(_means(*_halved(colours, visible))).astype(colours.dtype)
+    coarse = _means(*_halved(colours, visible))
+    if colours.dtype.kind == "u":
+        coarse = np.rint(coarse).astype(colours.dtype)
     return np.where(visible[..., np.newaxis], colours, _doubled(coarse, colours.shape))
 
 

@@ -1,4 +1,4 @@
-"""Pictures with all that a result keeps: grey or colour, 8 or 16 bit, alpha, colour profile.
+"""Pictures with all that a result keeps: grey or colour, how deep, alpha, colour profile.
 
 `decoding` says what a file becomes; several frames or pages are refused unless the first is asked
 for, but for the previews in a JPEG. No EXIF data is kept but the orientation, which is applied.
@@ -16,14 +16,17 @@ from bsrn_estimator.pictures.imresize import enlarge
 _GREY_WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)
 # Bicubic enlargement looks at two pixels on each side.
 _BICUBIC_MARGIN = 3
+# White of each dtype, in which a picture may be stored.
+_WHITE = {"uint8": 255, "uint16": 65535, "float32": 1}
 
 
 class Picture(NamedTuple):
     """A decoded picture.
 
     Attributes:
-      colours: uint8 or uint16 [height, width, 1 or 3], grey or RGB. What is stored under full
-        transparency nobody sees, and enlarging must not mix it in: `read_picture` replaces it.
+      colours: uint8, uint16 or float32 in 0..1, [height, width, 1 or 3], grey or RGB. What is
+        stored under full transparency nobody sees, and enlarging must not mix it in: `of_pixels`
+        replaces it.
       alpha: the same dtype, [height, width, 1]; None where all is opaque and the file has none.
       icc_profile: the colour profile; None where there is none that fits.
     """
@@ -34,7 +37,7 @@ class Picture(NamedTuple):
 
     @property
     def bits(self) -> int:
-        """8 or 16."""
+        """8 or 16; 32 of floating point."""
         return 8 * self.colours.dtype.itemsize
 
     def rgb(self) -> np.ndarray:
@@ -42,10 +45,12 @@ class Picture(NamedTuple):
         colours = self.colours
         if self.bits == 16:
             colours = colours.astype(np.float32) / np.float32(257)
+        elif self.bits == 32:
+            colours = colours * np.float32(255)
         return np.broadcast_to(colours, colours.shape[:2] + (3,))
 
     def store(self, rgb: np.ndarray) -> np.ndarray:
-        """Pixels of the network as this picture stores them, rounded and clipped.
+        """Pixels of the network as this picture stores them, clipped, and whole numbers rounded.
 
         Args:
           rgb: float32 [height, width, 3] in 0..255.
@@ -55,11 +60,15 @@ class Picture(NamedTuple):
         """
         if self.colours.shape[2] == 1:
             rgb = (rgb @ _GREY_WEIGHTS)[..., np.newaxis]
-        return _rounded(rgb * (257 if self.bits == 16 else 1), self.colours.dtype)
+        white = _WHITE[self.colours.dtype.name]
+        return _stored(rgb if white == 255 else rgb * np.float32(white / 255), self.colours.dtype)
 
 
-def _rounded(values: np.ndarray, dtype) -> np.ndarray:
-    return np.clip(np.rint(values), 0, np.iinfo(dtype).max).astype(dtype)
+def _stored(values: np.ndarray, dtype) -> np.ndarray:
+    """Values of a dtype's own range, as that holds them."""
+    white = _WHITE[np.dtype(dtype).name]
+    stored = np.rint(values) if white > 1 else np.array(values)
+    return np.clip(stored, 0, white, out=stored).astype(dtype, copy=False)
 
 
 def read_picture(
@@ -79,7 +88,16 @@ def read_picture(
     Raises:
       UserError: it cannot be read, is too large, damaged, or has several frames.
     """
-    pixels, profile = decoding.decode(source, max_pixels, name, several=first_frame)
+    return of_pixels(decoding.decode(source, max_pixels, name, several=first_frame))
+
+
+def of_pixels(decoded: decoding.Decoded) -> Picture:
+    """The picture of pixels; its colours go on under full transparency, see `filling`.
+
+    Args:
+      decoded: its pixels may be float32 in 0..1 too.
+    """
+    pixels, profile = decoded
     channels = 3 if pixels.shape[2] > 2 else 1
     if pixels.shape[2] == channels:
         return Picture(pixels, None, profile)
@@ -91,7 +109,7 @@ def enlarged_rows(pixels: np.ndarray, scale: int, begin: int, end: int) -> np.nd
     """Rows of the bicubic enlargement (MATLAB's) of a picture, without making all of it.
 
     Args:
-      pixels: uint8 or uint16 [height, width, channels].
+      pixels: uint8, uint16 or float32 in 0..1, [height, width, channels].
       scale: the factor.
       begin: first LR row.
       end: the LR row after the last.
@@ -101,10 +119,10 @@ def enlarged_rows(pixels: np.ndarray, scale: int, begin: int, end: int) -> np.nd
     """
     first = max(begin - _BICUBIC_MARGIN, 0)
     part = pixels[first : end + _BICUBIC_MARGIN]
-    if part.dtype == np.uint16:
-        enlarged = _rounded(enlarge(part.astype(np.float64), scale), np.uint16)
-    else:
+    if part.dtype == np.uint8:
         enlarged = enlarge(part, scale)
+    else:
+        enlarged = _stored(enlarge(part.astype(np.float64), scale), part.dtype)
     return enlarged[scale * (begin - first) : scale * (end - first)]
 
 

@@ -15,7 +15,7 @@ from bsrn_estimator.checkpoints import trained
 from bsrn_estimator.compat import TF2
 from bsrn_estimator.errors import UserError
 from bsrn_estimator.evaluation import metrics
-from bsrn_estimator.inference import predict
+from bsrn_estimator.inference import finding, predict
 from bsrn_estimator.inference.upscaler import Upscaler
 from bsrn_estimator.networks.precision import BFLOAT16, FLOAT32
 from bsrn_estimator.pictures import results
@@ -111,7 +111,7 @@ def test_another_precision_is_another_result(options, tmp_path, capsys):
     _save(tmp_path / "in" / "a.png", _noise(25, 17, 3))
     made = []
     for precision in (FLOAT32, BFLOAT16, BFLOAT16):
-        find = functools.partial(predict.find_network, precision=precision)
+        find = functools.partial(finding.in_tensorflow, precision=precision)
         assert predict.run(options(), find) == 0
         made.append(_load(tmp_path / "out" / "x4" / "a.png").astype(int))
         assert capsys.readouterr().out.splitlines()[0].endswith("computed in " + precision)

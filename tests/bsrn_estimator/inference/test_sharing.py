@@ -13,7 +13,7 @@ from PIL import Image
 
 from bsrn_estimator.checkpoints import AUTO, CLEAN, PHOTO, trained
 from bsrn_estimator.errors import UserError
-from bsrn_estimator.inference import predict, sharing
+from bsrn_estimator.inference import finding, predict, sharing
 from bsrn_estimator.inference.options import PredictOptions
 from bsrn_estimator.inference.upscaler import Upscaler
 from bsrn_estimator.pictures import imresize
@@ -91,7 +91,7 @@ def test_a_network_that_is_not_needed_is_not_looked_for(folder, capsys):
 
     def find(wanted):
         found.append(wanted.checkpoint)
-        return predict.find_network(wanted)
+        return finding.in_tensorflow(wanted)
 
     one = str(folder / "in" / "b.webp")
     assert predict.run(options(folder, input=one), find) == 0
