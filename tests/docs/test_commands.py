@@ -239,6 +239,18 @@ def test_the_snippet_on_saved_models_runs(exported, monkeypatch):
     assert names["png"].startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize("word", ["larger.save", "upscale_each"])
+def test_the_snippets_on_calls_run(tmp_path, monkeypatch, word):
+    monkeypatch.chdir(str(tmp_path))
+    for name in ("photo.png", "other.png"):
+        Image.fromarray(picture(3, 11, 13)).save(name)
+    exec(compile(_snippet("using.md", word), "using.md", "exec"), {})
+    made = [str(path.relative_to(tmp_path)) for path in tmp_path.glob("larger*/**/*.*")]
+    expected = ["larger/x%d/%s.webp" % (s, n) for s in (2, 4) for n in ("photo", "other")]
+    assert sorted(made) == (sorted(expected) if word == "upscale_each" else [])
+    assert (tmp_path / "larger.png").exists() == (word == "larger.save")
+
+
 @pytest.mark.skipif(not TF2, reason="needs TensorFlow 2.21")
 def test_the_snippet_on_tensorflow_lite_runs(exported):
     """In a process of its own, for this project keeps TensorFlow from being eager."""
