@@ -89,6 +89,12 @@ def write(output: Output, groups: Groups, options: ConversionOptions, stop: Sequ
                 there = len(output.storage.sizes(files.aside("*.json")))
                 bar.update(max(min(there, len(groups)) - shown, 0))
                 shown = max(shown, there)
+                if log and _worker_died(log):
+                    # DirectRunner would wait for its answer for ever.
+                    raise UserError(
+                        "a worker process died, perhaps for want of memory; try fewer --workers; "
+                        "the same command again makes what is missing"
+                    )
                 if stop:
                     run.cancel()
                     output.collect(groups)
@@ -206,6 +212,12 @@ def _pipeline_options(options: ConversionOptions) -> PipelineOptions:
             "--allow_unsafe_triggers",
         ] + given
     return PipelineOptions(given)
+
+
+def _worker_died(log: str) -> bool:
+    """Whether DirectRunner has logged that a process has ended with an error."""
+    with open(log, "rb") as file:
+        return b"Worker subprocess exited with return code" in file.read()
 
 
 def _failure(error: BaseException, options: ConversionOptions, log: str) -> str:

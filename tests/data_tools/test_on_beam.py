@@ -92,8 +92,20 @@ def test_two_processes_write_the_same_bytes(root, tmp_path, pictures):
     assert fabricate.contents(tmp_path / "out") == fabricate.contents(pictures / "local")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_stopped_on_another_file_system_it_goes_on(root, tmp_path, pictures, number):
+def workers_of(group):
+    """The process ids of the workers of a command."""
+    names = {pid: open("/proc/%s/cmdline" % pid).read() for pid in members(group)}
+    return [
+        int(pid) for pid, name in names.items() if "sdk_worker_main" in name and "-c" not in name
+    ]
+
+
+@pytest.mark.parametrize(
+    "number, of_worker",
+    [(signal.SIGTERM, False), (signal.SIGKILL, False), (signal.SIGKILL, True)],
+    ids=["told", "killed", "worker killed"],
+)
+def test_stopped_on_another_file_system_it_goes_on(root, tmp_path, pictures, number, of_worker):
     source, out = elsewhere.PREFIX + str(pictures / "in"), elsewhere.PREFIX + str(tmp_path / "out")
     arguments = command(source, out, "--runner=DirectRunner", "--workers=2", "--skip_bad")
     arguments.append("--beam_options=%s" % PLUGIN)
@@ -102,11 +114,13 @@ def test_stopped_on_another_file_system_it_goes_on(root, tmp_path, pictures, num
     wait_until(
         lambda: process.poll() is not None or list(entries("*.json.incomplete")), "no shard is made"
     )
-    os.kill(process.pid, number)
+    os.kill(workers_of(process.pid)[0] if of_worker else process.pid, number)
     _, errors = process.communicate(timeout=100)
     if number == signal.SIGTERM:
         assert process.returncode == 128 + number, errors
         assert "of 18 pictures are converted; the same command" in errors.splitlines()[-1]
+    if of_worker:
+        assert process.returncode == 2 and "a worker process died" in errors.splitlines()[-1]
     wait_until(lambda: not members(process.pid), "its workers outlive it")
     made = {path.name: path.stat().st_mtime_ns for path in entries("*.json.incomplete")}
     assert made and not (tmp_path / "out" / "manifest.json").exists()

@@ -74,7 +74,7 @@ def test_a_process_that_is_killed_ends_the_others_which_go_on_exactly(
     while len(victims) < kills:
         running = processes.start(2, *flags, "--model_dir=%s" % folder)
         victim = chance.randrange(2)
-        if not running[0].wait_for("step ", count=1 + chance.randrange(6)):
+        if not running[0].wait_for("step ", 600, count=1 + chance.randrange(6)):
             break
         asked = time.time()
         running[victim].signal(signal.SIGKILL)
