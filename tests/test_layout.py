@@ -16,8 +16,11 @@ OF_NO_MODULE = {
     "tests.bsrn_estimator.networks.test_golden_training",
     # From the step that keeps an average to the checkpoint, the network and the export of it.
     "tests.bsrn_estimator.training.test_moving_average",
-    # A run of the second family, through the whole command.
+    # The second family in every form in which a trained network is used.
+    "tests.bsrn_estimator.export.test_srdrm_exports",
+    # A run of the second family, through the whole command; and the same on the NPU's stand-in.
     "tests.bsrn_estimator.training.test_srdrm_run",
+    "tests.bsrn_estimator.platforms.npu.test_srdrm",
     # What lies in the folder checkpoints/pretrained, which is data.
     "tests.bsrn_estimator.checkpoints.test_pretrained",
     # The examples of docs/serving.md.

@@ -94,26 +94,6 @@ def test_trains_saves_resumes_evaluates_and_exports(build, install, train, data,
     assert os.path.exists(os.path.join(folder, "bsrn_x3_9x8.pb"))
 
 
-def test_trains_a_network_with_batch_norms(install, tmp_path):
-    recorded = install("master")
-    data = tiny.write_records(tmp_path / "data", "training", [(41, 50), (37, 45)], scales=(2,))
-    run = ["--mode=train", "--network=srdrm", "--batch_size=2", "--patch_size=5", "--scales=2"]
-    run += ["--data_dir=" + data, "--save_checkpoints_steps=2", "--loss_scale=dynamic"]
-    found = []
-    for device in (["--use_npu"], ["--device=cpu", "--scale_schedule=joint"]):
-        folder = str(tmp_path / device[0].strip("-"))
-        given = [flag for flag in run if device[0] == "--use_npu" or "loss_scale" not in flag]
-        assert in_process.run(given + device + ["--train_steps=2", "--model_dir=" + folder]) == 0
-        found.append(weights(folder))
-    assert recorded()[0]["fetch_sets"] == 1 and len(recorded()) == 1
-    npu, cpu = found
-    assert set(npu) - set(cpu) == {"loss_scale", "good_steps", "bad_steps"}
-    assert any("moving_mean" in name for name in cpu)
-    for name, value in cpu.items():
-        largest = np.abs(value).max()
-        np.testing.assert_allclose(npu[name], value, rtol=1e-3, atol=1e-3 * largest, err_msg=name)
-
-
 def test_loss_scaling_changes_no_number(install, train):
     install("r1.8.0")
     plain, fixed, dynamic = [
