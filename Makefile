@@ -27,7 +27,7 @@ help:
 	@echo "make setup    build the environment (.venv); every target below does it by itself"
 	@echo "make demo     convert real photographs, train a small network, compare it with bicubic"
 	@echo "make test     the tests, on the chosen runtime"
-	@echo "make mutants  small faults that the tests do not notice (MUTANTS=--sample=100); takes hours"
+	@echo "make mutants  small faults that the tests do not notice (MUTANTS=--sample=100)"
 	@echo "make lint     ruff: rules and format; mypy: types"
 	@echo "make format   rewrite the sources in the format that lint asks for"
 	@echo "make clean    remove the environments and what the demo wrote"

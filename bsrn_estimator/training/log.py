@@ -90,6 +90,4 @@ def _timeless(line: Dict[str, Any]) -> Dict[str, Any]:
 
 
 def _finite(value: Any) -> Any:
-    if value is None or isinstance(value, str):
-        return value
-    return float(value) if math.isfinite(value) else None
+    return float(value) if value is not None and math.isfinite(value) else None

@@ -19,7 +19,7 @@ from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tu
 
 from tests.support import touched
 
-# A test may take so long, in seconds and in times what it took before (of the processor).
+# A test may take so long, in seconds and in times what it took before.
 _LEAST_SECONDS, _TIMES = 60, 20
 _RECORDING_SECONDS = 3600
 
@@ -32,12 +32,14 @@ class Touching(NamedTuple):
       seconds: of the processor, wide fixtures left out.
       fixtures: the seconds of each fixture that it shares with other tests.
       lines: {file: numbers}, those of its fixtures included.
+      lasted: seconds by the clock, which are more where commands that it started were at work.
     """
 
     name: str
     seconds: float
     fixtures: Dict[str, float]
     lines: Dict[str, frozenset]
+    lasted: float = 0.0
 
     @property
     def file(self) -> str:
@@ -72,6 +74,8 @@ class Bench:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             bufsize=0,
+            # Ctrl-C is for who reads; the end of the standard input ends this one.
+            start_new_session=True,
         )
 
     def close(self) -> None:
@@ -92,16 +96,17 @@ class Bench:
             aside.write_text(json.dumps(recording))
             os.replace(str(aside), str(kept))
         passing = [
-            _touching(name, seconds, wide, recording)
-            for name, passed, seconds, wide in recording["tests"]
+            _touching(name, seconds, wide, lasted, recording)
+            for name, passed, seconds, wide, lasted in recording["tests"]
             if passed
         ]
-        return passing, [name for name, passed, _, _ in recording["tests"] if not passed]
+        return passing, [name for name, passed, *_ in recording["tests"] if not passed]
 
     def expect(self, tests: Iterable[Touching]) -> None:
         """Takes from a recording how long tests may take."""
         for test in tests:
-            self._seconds[test.name] = test.seconds + sum(test.fixtures.values())
+            of_processor = test.seconds + sum(test.fixtures.values())
+            self._seconds[test.name] = max(of_processor, test.lasted)
 
     def _record(self, file: str) -> Dict[str, Any]:
         """Runs the tests of a file and returns what they touch, and what that depends on."""
@@ -200,14 +205,16 @@ class Bench:
         return line.rstrip("\n")
 
 
-def _touching(name: str, seconds: float, wide: Sequence[str], recording: Dict) -> Touching:
+def _touching(
+    name: str, seconds: float, wide: Sequence[str], lasted: float, recording: Dict
+) -> Touching:
     lines: Dict[str, set] = {}
     for context in [name, *wide]:
         for file, numbers in recording["lines"].get(context, {}).items():
             lines.setdefault(file, set()).update(numbers)
     fixtures = {each: recording["fixtures"].get(each, 0.0) for each in wide}
     frozen = {file: frozenset(numbers) for file, numbers in lines.items()}
-    return Touching(name, seconds, fixtures, frozen)
+    return Touching(name, seconds, fixtures, frozen, lasted)
 
 
 def _read(path: pathlib.Path) -> Any:

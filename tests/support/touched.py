@@ -12,6 +12,7 @@ import collections
 import inspect
 import os
 import sys
+import time
 from typing import Any, Dict, List
 
 import pytest
@@ -94,7 +95,7 @@ class Plugin:
       folder: see `Touched`.
 
     Attributes:
-      tests: [name, whether it passed, CPU seconds, the wide fixtures that it uses].
+      tests: [name, whether it passed, CPU seconds, the wide fixtures that it uses, seconds].
       fixtures: CPU seconds of each wide fixture.
     """
 
@@ -110,10 +111,11 @@ class Plugin:
         """Gives the test a context of its own."""
         self._failed, self._skipped, self._in_fixtures = False, False, 0.0
         before = self._touched.enter(item.nodeid)
-        started = _cpu_seconds()
+        started, begun = _cpu_seconds(), time.monotonic()
         yield
         seconds = _cpu_seconds() - started - self._in_fixtures
         self._touched.enter(before)
+        lasted = round(time.monotonic() - begun, 3)
         wide = [
             _context_of(definition)
             for definitions in item._fixtureinfo.name2fixturedefs.values()
@@ -121,7 +123,7 @@ class Plugin:
             if definition.scope != "function"
         ]
         if not self._skipped:
-            self.tests.append([item.nodeid, not self._failed, round(seconds, 3), wide])
+            self.tests.append([item.nodeid, not self._failed, round(seconds, 3), wide, lasted])
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_fixture_setup(self, fixturedef, request):
