@@ -4,8 +4,9 @@ import math
 
 import pytest
 
+from bsrn_estimator.compat import tf
 from bsrn_estimator.evaluation.curves import Curves, pictures_drawn
-from tests.reliability.commands import curves
+from tests.reliability.commands import curves, events
 
 
 def _content(step, *psnr, bicubic=30.0):
@@ -37,3 +38,15 @@ def test_pictures_are_shown_less_and_less_often(evaluations, shown):
     drawn = [pictures_drawn(earlier) for earlier in range(evaluations)]
     assert drawn[0] == 2 and set(drawn) <= {0, 2}
     assert sum(number > 0 for number in drawn) == shown
+
+
+def test_what_is_of_no_known_step_stands_at_the_start(tmp_path):
+    drawn = Curves(str(tmp_path / "eval"), "set5")
+    for step in (None, 7):
+        drawn.take_back(step)
+    drawn.add(dict(_content(None, 31.0), global_step=None), [])
+    assert curves(tmp_path / "eval" / "best") == {"psnr_y/set5/mean": {0: [31.0]}}
+    for folder in ("eval", "eval/bicubic", "eval/best"):
+        found = [event for path in (tmp_path / folder).glob("events*") for event in events(path)]
+        logs = [event for event in found if event.session_log.status == tf.SessionLog.START]
+        assert [event.step for event in logs] == [0, 7]

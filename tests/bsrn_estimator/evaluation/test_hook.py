@@ -188,6 +188,20 @@ def test_a_plain_evaluation_writes_no_pictures_and_a_short_table(checkpoint, tmp
     assert [line.split()[0] for line in lines[7:]] == ["x2", "x3"]
 
 
+@pytest.mark.parametrize(
+    "values, mean",
+    [([1.0, np.inf, 3.0, np.nan], 2.0), ([0.0], 0.0), ([np.nan, -np.inf], np.nan)],
+)
+def test_the_mean_in_the_graph_is_over_what_is_finite(values, mean):
+    with tf.Graph().as_default(), tf.Session() as session:
+        value = tf.placeholder(tf.float64, [])
+        found, update = hook._mean_of_finite(tf.cast(value, tf.float32))
+        session.run(tf.local_variables_initializer())
+        for each in values:
+            session.run(update, {value: each})
+        assert session.run(found) == pytest.approx(mean, nan_ok=True)
+
+
 class Stop(tf.train.SessionRunHook):
     """Ends an evaluation as a crash would, after its second picture."""
 

@@ -5,6 +5,8 @@ import pytest
 
 from bsrn_estimator.compat import tf
 from bsrn_estimator.data import input_fn
+from bsrn_estimator.errors import UserError
+from bsrn_estimator.platforms.base import Platform
 from bsrn_estimator.training import model_fn
 from tests.support import tiny
 
@@ -45,3 +47,18 @@ def test_training_offers_its_values_by_name(schedule):
         l1 = np.array([step[name] for name in parts]).reshape(-1, len(weights))
         np.testing.assert_allclose(step["loss/total"], (l1 @ weights).mean(), rtol=1e-5)
         assert step["learning_rate"] == np.float32(1e-4)
+
+
+class Refusing(Platform):
+    """Devices that cannot run the step; they are asked for all that the session will run."""
+
+    def check_step(self, fetches):
+        raise UserError("no %s" % sorted(type(each).__name__ for each in fetches)[0])
+
+
+def test_devices_are_asked_whether_they_can_run_the_step():
+    with tf.Graph().as_default():
+        data = input_fn.synthetic_input_fn(CONFIG.network.scales, CONFIG.recipe)()
+        features, labels = tf.data.make_one_shot_iterator(data).get_next()
+        with pytest.raises(UserError, match="no Operation"):
+            model_fn.spec(features, labels, CONFIG, Refusing())
