@@ -54,7 +54,7 @@ def _reopened(image, **options):
 
 
 def deep(array):
-    return array.astype(np.uint16) * 257 + 40 * (array > 3)
+    return (array.astype(np.uint16) * 257 - 40 * (array > 3)).astype(np.uint16)
 
 
 # By name: what is given, and the mode of what comes back of a picture of Pillow.
@@ -94,6 +94,8 @@ def _save(folder, name, picture):
     path = str(folder / (name + ".png"))
     if isinstance(picture, Image.Image):
         exif = {"exif": picture.getexif()} if name.startswith("turned") else {}
+        if picture.mode == "I":  # which newer releases of Pillow do not write
+            picture = Image.fromarray(np.asarray(picture).astype(np.uint16))
         info = {"icc_profile": PROFILE} if name == "profile" else {}
         if "transparency" in picture.info:
             info["transparency"] = picture.info["transparency"]
