@@ -239,6 +239,18 @@ def test_the_snippet_on_saved_models_runs(exported, monkeypatch):
     assert names["png"].startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize("word", ["larger.save", "upscale_each"])
+def test_the_snippets_on_calls_run(tmp_path, monkeypatch, word):
+    monkeypatch.chdir(str(tmp_path))
+    for name in ("photo.png", "other.png"):
+        Image.fromarray(picture(3, 11, 13)).save(name)
+    exec(compile(_snippet("using.md", word), "using.md", "exec"), {})
+    made = [str(path.relative_to(tmp_path)) for path in tmp_path.glob("larger*/**/*.*")]
+    expected = ["larger/x%d/%s.webp" % (s, n) for s in (2, 4) for n in ("photo", "other")]
+    assert sorted(made) == (sorted(expected) if word == "upscale_each" else [])
+    assert (tmp_path / "larger.png").exists() == (word == "larger.save")
+
+
 @pytest.mark.skipif(not TF2, reason="needs TensorFlow 2.21")
 def test_the_snippet_on_tensorflow_lite_runs(exported):
     """In a process of its own, for this project keeps TensorFlow from being eager."""
@@ -263,6 +275,32 @@ def test_the_snippet_on_onnx_runs(exported, monkeypatch):
     exec(compile(_snippet("using.md", "onnxruntime"), "using.md", "exec"), {})
     with Image.open("photo_x4.png") as image:
         assert image.size == (4 * 26, 4 * 21)
+
+
+def test_the_snippet_on_measures_runs(tmp_path, monkeypatch, capsys):
+    Image.fromarray(picture(3, 48, 64)).save(str(tmp_path / "truth.png"))
+    Image.fromarray(picture(3, 12, 16)).save(str(tmp_path / "photo.png"))
+    monkeypatch.chdir(str(tmp_path))
+    exec(compile(_snippet("api.md", "bsrn.psnr"), "api.md", "exec"), {})
+    psnr, ssim = capsys.readouterr().out.split()[-2:]
+    assert 5 < float(psnr) < 50 and -1 < float(ssim) < 1
+
+
+def test_the_snippet_from_pictures_to_a_network_runs(tmp_path, monkeypatch, capsys):
+    for name in ("PICTURES", "HELD_OUT"):
+        (tmp_path / name).mkdir()
+        Image.fromarray(picture(3, 205, 210)).save(str(tmp_path / name / "a.png"))
+    monkeypatch.chdir(str(tmp_path))
+    text = _snippet("api.md", "bsrn.convert")
+    for there, small in (
+        ("recursions=8", "recursions=2, conv_features=5, state_features=3"),
+        ("train_steps=20000", "train_steps=2"),
+    ):
+        assert text.count(there) == 1
+        text = text.replace(there, small)
+    exec(compile(text, "api.md", "exec"), {"__name__": "__main__"})
+    assert "held_out" in capsys.readouterr().out
+    assert (tmp_path / "runs/mine/model.ckpt-2.index").exists()
 
 
 @pytest.fixture
