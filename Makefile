@@ -20,7 +20,7 @@ endif
 # Every target starts with it: a built environment is found in a second.
 ENVIRONMENT = env=$$(scripts/setup.sh $(RUNTIME)) || exit 1
 
-.PHONY: help setup demo test mutants lint format clean
+.PHONY: help setup demo test mutants lint format docs clean
 .DEFAULT_GOAL := help
 
 help:
@@ -30,6 +30,7 @@ help:
 	@echo "make mutants  small faults that the tests do not notice (MUTANTS=--sample=100)"
 	@echo "make lint     ruff: rules and format; mypy: types"
 	@echo "make format   rewrite the sources in the format that lint asks for"
+	@echo "make docs     the documents as a site with the reference of the Python names: build/docs"
 	@echo "make clean    remove the environments and what the demo wrote"
 	@echo "RUNTIME=tf1|tf2 chooses TensorFlow 1.15.0 (Python 3.7) or 2.21.0 (Python 3.10 to 3.13)."
 
@@ -53,5 +54,16 @@ lint:
 format:
 	@$(ENVIRONMENT); $$env/bin/ruff check --fix . ; $$env/bin/ruff format .
 
+# The sources are read, not imported: an environment without TensorFlow, of any current Python.
+docs: .venv-docs/built
+	@PYTHONPATH= .venv-docs/bin/mkdocs build --strict --quiet && echo "build/docs/api.html"
+
+.venv-docs/built: requirements/docs.txt
+	@$(or $(PYTHON),python3) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	    { echo "error: make docs needs Python 3.10 or later; name one with PYTHON=..." >&2; exit 1; }
+	@$(or $(PYTHON),python3) -m venv --clear .venv-docs
+	@.venv-docs/bin/python -m pip --disable-pip-version-check install --quiet -r requirements/docs.txt
+	@touch $@
+
 clean:
-	rm -rf .venv .venv-tf1 .venv-tf2 demo_output
+	rm -rf .venv .venv-tf1 .venv-tf2 .venv-docs build/docs demo_output

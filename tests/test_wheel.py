@@ -81,6 +81,12 @@ def test_it_is_the_installed_package_that_runs(folder, bin_folder):
     assert all(path.startswith(str(folder / "environment")) for path in paths)
 
 
+def test_type_checkers_are_told_that_it_has_types(bin_folder):
+    (installed,) = bin_folder.parent.glob("lib/python*/site-packages/bsrn_estimator")
+    assert (installed / "py.typed").exists() and (installed / "__init__.pyi").exists()
+    assert (installed.parent / "data_tools" / "py.typed").exists()
+
+
 def test_the_lock_fulfils_what_the_wheel_asks_for(folder, bin_folder):
     code = (
         "import sys\n"

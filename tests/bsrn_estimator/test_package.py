@@ -1,7 +1,10 @@
 """What `import bsrn_estimator` costs, and the names that it offers."""
 
+import inspect
 import json
+import pathlib
 import pkgutil
+import re
 import subprocess
 import sys
 
@@ -45,6 +48,27 @@ def test_no_name_is_that_of_a_module_which_would_take_its_place():
     modules = {module.name for module in pkgutil.iter_modules(bsrn_estimator.__path__)}
     assert "model_fn" in modules
     assert not modules & set(bsrn_estimator._HOMES)
+
+
+def test_type_checkers_see_the_same_names():
+    stub = pathlib.Path(bsrn_estimator.__file__).with_suffix(".pyi").read_text()
+    found = re.findall(r"^from (\S+) import (\w+) as (\w+)$", stub, re.MULTILINE)
+    assert all(name == other for _, name, other in found)
+    assert {name: home for home, name, _ in found} == bsrn_estimator._HOMES
+    assert bsrn_estimator.__all__ == ["__version__"] + sorted(bsrn_estimator._HOMES)
+
+
+@pytest.mark.parametrize("name", sorted(bsrn_estimator._HOMES))
+def test_a_name_is_documented(root, name):
+    """Its parameters too; `make docs` makes the page of it, and is stricter."""
+    value, home = getattr(bsrn_estimator, name), bsrn_estimator._HOMES[name]
+    described = inspect.getdoc(value) or ""
+    assert described and not described.startswith(name + "(")  # as dataclasses say by themselves
+    page = (root / "docs" / "api.md").read_text(encoding="utf-8")
+    assert page.count("\n::: %s.%s\n" % (home, name)) == 1
+    if inspect.isfunction(value):
+        for parameter in inspect.signature(value).parameters:
+            assert re.search(r"^ +%s: " % parameter, described, re.MULTILINE), parameter
 
 
 def test_other_names_are_refused():

@@ -277,6 +277,32 @@ def test_the_snippet_on_onnx_runs(exported, monkeypatch):
         assert image.size == (4 * 26, 4 * 21)
 
 
+def test_the_snippet_on_measures_runs(tmp_path, monkeypatch, capsys):
+    Image.fromarray(picture(3, 48, 64)).save(str(tmp_path / "truth.png"))
+    Image.fromarray(picture(3, 12, 16)).save(str(tmp_path / "photo.png"))
+    monkeypatch.chdir(str(tmp_path))
+    exec(compile(_snippet("api.md", "bsrn.psnr"), "api.md", "exec"), {})
+    psnr, ssim = capsys.readouterr().out.split()[-2:]
+    assert 5 < float(psnr) < 50 and -1 < float(ssim) < 1
+
+
+def test_the_snippet_from_pictures_to_a_network_runs(tmp_path, monkeypatch, capsys):
+    for name in ("PICTURES", "HELD_OUT"):
+        (tmp_path / name).mkdir()
+        Image.fromarray(picture(3, 205, 210)).save(str(tmp_path / name / "a.png"))
+    monkeypatch.chdir(str(tmp_path))
+    text = _snippet("api.md", "bsrn.convert")
+    for there, small in (
+        ("recursions=8", "recursions=2, conv_features=5, state_features=3"),
+        ("train_steps=20000", "train_steps=2"),
+    ):
+        assert text.count(there) == 1
+        text = text.replace(there, small)
+    exec(compile(text, "api.md", "exec"), {"__name__": "__main__"})
+    assert "held_out" in capsys.readouterr().out
+    assert (tmp_path / "runs/mine/model.ckpt-2.index").exists()
+
+
 @pytest.fixture
 def in_folder_of_records(tmp_path, monkeypatch):
     """A folder in which the snippets on the Estimator find what they name; the current one."""
