@@ -245,7 +245,7 @@ class Manifest:
         # There may be millions of pictures, and few sizes.
         counts = [collections.Counter(shard.sizes) for shard in self.shards]
         for size in itertools.chain(*counts):
-            if not (isinstance(size, str) and _SIZE.fullmatch(size)):
+            if not _SIZE.fullmatch(size):
                 return "a picture measures %r" % (size,)
         told = sum(len(shard.sizes) for shard in self.shards)
         if told != self.pictures:
@@ -286,9 +286,16 @@ def parsed_size(size: str) -> Tuple[int, int]:
     return int(height), int(width)
 
 
-def _each_once(sizes: Iterable[Any]) -> Tuple[Any, ...]:
-    """The same sizes, equal texts being one in memory."""
-    known: Dict[Any, Any] = {}
+def _each_once(sizes: Iterable[Any]) -> Tuple[str, ...]:
+    """The same sizes, equal texts being one in memory.
+
+    Raises:
+      ValueError: one is no text.
+    """
+    known: Dict[str, str] = {}
+    for size in sizes:
+        if not isinstance(size, str):
+            raise ValueError("a picture measures %r" % (size,))
     return tuple(known.setdefault(size, size) for size in sizes)
 
 

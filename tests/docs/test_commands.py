@@ -29,6 +29,9 @@ DOCUMENTS = documents.documents(ROOT)
 FOREIGN_FLAGS = {"logdir", "no-deps", "outfmt", "output_type"}
 FOREIGN_FLAGS |= {"autotune", "data_dump_flag", "data_dump_step", "data_path", "output_path"}
 FOREIGN_FLAGS |= {"over_dump", "profiling"}
+# Of Apache Beam.
+FOREIGN_FLAGS |= {"beam_plugins", "extra_package", "hdfs_host", "project", "region", "setup_file"}
+FOREIGN_FLAGS |= {"temp_location"}
 
 
 @pytest.fixture(scope="module")
