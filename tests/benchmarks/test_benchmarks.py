@@ -6,6 +6,7 @@ by tests/docs/test_commands.py.
 
 import importlib
 import json
+import re
 import sys
 
 import pytest
@@ -14,6 +15,7 @@ from PIL import Image
 from benchmarks import (
     _engines,
     _report,
+    _srdrm_step,
     convert,
     cost,
     evaluate,
@@ -159,3 +161,11 @@ def test_sampling(run, monkeypatch, tmp_path, of_pictures):
     assert result["value"] < result["version_1"]
     pictures = {form.split(",")[0]: values[0] for form, values in result["repeats"].items()}
     assert of_pictures or 12 < pictures["version 1"] < 13 < pictures["plain"] < pictures["today"]
+
+
+def test_step_of_srdrm_beside_the_published_figures(capsys):
+    _srdrm_step.compare(8, 1, 100.0, (32, 48))
+    printed = capsys.readouterr().out
+    for row in ("V100 +7.71", "Ascend 910 +11.6", "this machine"):
+        assert re.search(row, printed), printed
+    require_ratio(json.loads(printed.splitlines()[-1]))
