@@ -126,7 +126,7 @@ class Shares:
     def __init__(self, weights: np.ndarray) -> None:
         self._ends = np.cumsum(weights, dtype=np.int64)
 
-    def record(self, place: int, epoch: int, shift: int = 0) -> int:
+    def record(self, place: int, epoch: int, shift: int) -> int:
         """The record at a place, 0 to records - 1, of an epoch.
 
         Args:

@@ -170,10 +170,11 @@ def test_tensorboard_shows_pictures_side_by_side(whole):
     assert (shown[:, 128:188] == support.saved(folder, "ensemble", 3, "plain")).all()
 
 
-def test_a_plain_evaluation_writes_no_pictures_and_a_short_table(checkpoint, tmp_path):
+def test_a_plain_evaluation_writes_no_pictures_and_a_short_table(checkpoint, tmp_path, capsys):
     options = support.Asked(tmp_path, shave=4, summary_pictures=0)
     support.evaluate(checkpoint, [support.example("one", 31, 35, 5)], options, tmp_path)
     (content,) = options.taken
+    assert "Evaluating: 1 pictures in " in capsys.readouterr().err
     assert not (tmp_path / "evaluation").exists()
     assert not any(
         value[0][1].HasField("image") for value in support.events_of(tmp_path / "eval").values()
