@@ -105,6 +105,11 @@ class RandomNetwork(UsableNetwork):
 
     scales, step, name = (_SCALE,), 0, "random"
 
+    @property
+    def parameters(self) -> int:
+        """See `UsableNetwork.parameters`."""
+        return Bsrn().parameters()
+
     def tile(self, scale: int) -> int:
         """As that of a trained network."""
         return Bsrn().tile
@@ -224,11 +229,9 @@ def compare_sizes(arguments) -> None:
 
 def measure_overlap(arguments) -> None:
     """The least overlap with which no sample of a result is more than one grey level off."""
-    trained_network = trained.find(
-        arguments.checkpoint,
-        recursions=arguments.recursions,
-        recursion_frequency=arguments.recursion_frequency,
-    )
+    told = {name: getattr(arguments, name) for name in ("recursions", "recursion_frequency")}
+    given = {name: value for name, value in told.items() if value is not None}
+    trained_network = trained.find(arguments.checkpoint, given)
     files = picture_files.find(arguments.pictures, os.devnull).files[: arguments.count]
     pictures = [read_rgb(file.path)[: arguments.side, : arguments.side] for file in files]
     rows, least = [], {}

@@ -54,7 +54,7 @@ def _reopened(image, **options):
 
 
 def deep(array):
-    return array.astype(np.uint16) * 257 + 40 * (array > 3)
+    return (array.astype(np.uint16) * 257 - 40 * (array > 3)).astype(np.uint16)
 
 
 # By name: what is given, and the mode of what comes back of a picture of Pillow.
@@ -94,6 +94,8 @@ def _save(folder, name, picture):
     path = str(folder / (name + ".png"))
     if isinstance(picture, Image.Image):
         exif = {"exif": picture.getexif()} if name.startswith("turned") else {}
+        if picture.mode == "I":  # which newer releases of Pillow do not write
+            picture = Image.fromarray(np.asarray(picture).astype(np.uint16))
         info = {"icc_profile": PROFILE} if name == "profile" else {}
         if "transparency" in picture.info:
             info["transparency"] = picture.info["transparency"]
@@ -164,7 +166,8 @@ def test_floating_point_is_what_predict_writes_with_16_bits(upscaler, predicted,
     assert result.dtype == dtype and result.shape[2:] == array.shape[2:]
     assert result.min() >= 0 and result.max() <= 1
     expected = _read(predicted["deep-" + name[6:]])
-    assert np.abs(65535 * result.squeeze() - expected).max() < 1
+    # With whole numbers what goes on under transparency is rounded before it is upscaled, too.
+    assert np.abs(65535 * result.squeeze() - expected).max() < (2 if "alpha" in name else 1)
     # It is not rounded.
     assert np.abs(65535 * result - np.rint(65535 * result)).max() > 0.1
 
