@@ -105,6 +105,11 @@ class RandomNetwork(UsableNetwork):
 
     scales, step, name = (_SCALE,), 0, "random"
 
+    @property
+    def parameters(self) -> int:
+        """See `UsableNetwork.parameters`."""
+        return Bsrn().parameters()
+
     def tile(self, scale: int) -> int:
         """As that of a trained network."""
         return Bsrn().tile

@@ -176,16 +176,10 @@ class Upscaler:
         source = iter(several)
 
         def taken() -> Any:
-            picture = next(source, _END)
-            return (
-                picture
-                if picture is _END
-                else pictures.take(
-                    picture,
-                    bgr,
-                    self._options.max_pixels,  # type: ignore[arg-type]
-                )
-            )
+            picture: Any = next(source, _END)
+            if picture is _END:
+                return _END
+            return pictures.take(picture, bgr, self._options.max_pixels)
 
         with ThreadPoolExecutor(1, thread_name_prefix="reading") as reading:
             coming = reading.submit(taken)

@@ -3,8 +3,12 @@
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -75,6 +79,55 @@ def test_the_same_call_goes_on(sets, run, tmp_path):
     assert (first.step < 4, first.finished, first.best) == (True, False, None)
     last = bsrn.train(NETWORK, RECIPE, options.replace(max_train_minutes=None), folder)
     assert (last.step, last.finished) == (4, True)
+
+
+def send_once(number, is_time):
+    """Sends this process a signal when it is caught by somebody new and `is_time()`."""
+    before = signal.getsignal(number)
+
+    def wait():
+        while signal.getsignal(number) is before or not is_time():
+            time.sleep(0.01)
+        os.kill(os.getpid(), number)
+
+    thread = threading.Thread(target=wait, daemon=True)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_training_that_is_told_to_stop_returns_what_there_is(sets, tmp_path, number):
+    folder = tmp_path / "run"
+    sender = send_once(number, lambda: list(folder.glob("model.ckpt-*.index")))
+    options = bsrn.TrainingOptions(data_dir=sets[0].folder, train_steps=10**6)
+    run = bsrn.RunOptions(model_dir=str(folder), save_checkpoints_steps=2)
+    found = bsrn.train(NETWORK, RECIPE, options, run)
+    sender.join()
+    assert not found.finished and 1 <= found.step < 10**6
+    assert os.path.exists(found.checkpoint + ".index")
+
+
+@pytest.mark.parametrize(
+    "number, error", [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)]
+)
+def test_a_conversion_that_is_told_to_stop_raises_what_the_signal_means(tmp_path, number, error):
+    fabricate.folder(tmp_path / "pictures", [(300, 300)] * 40)
+    sender = send_once(number, lambda: True)
+    options = bsrn.ConversionOptions(
+        "folder", str(tmp_path / "pictures"), str(tmp_path / "out"), patch_size=7, workers=1
+    )
+    with pytest.raises(error) as caught:
+        bsrn.convert(options)
+    sender.join()
+    expected = "of 40 pictures are converted" if number == signal.SIGINT else "143"
+    assert expected in str(caught.value)
+
+
+def test_training_works_in_another_thread(sets, tmp_path):
+    options = bsrn.TrainingOptions(data_dir=sets[0].folder, train_steps=2)
+    run = bsrn.RunOptions(model_dir=str(tmp_path / "run"))
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(bsrn.train, NETWORK, RECIPE, options, run).result().finished
 
 
 def test_evaluate_gives_the_figures_of_the_command(sets, run, tmp_path):

@@ -166,7 +166,8 @@ def test_floating_point_is_what_predict_writes_with_16_bits(upscaler, predicted,
     assert result.dtype == dtype and result.shape[2:] == array.shape[2:]
     assert result.min() >= 0 and result.max() <= 1
     expected = _read(predicted["deep-" + name[6:]])
-    assert np.abs(65535 * result.squeeze() - expected).max() < 1
+    # With whole numbers what goes on under transparency is rounded before it is upscaled, too.
+    assert np.abs(65535 * result.squeeze() - expected).max() < (2 if "alpha" in name else 1)
     # It is not rounded.
     assert np.abs(65535 * result - np.rint(65535 * result)).max() > 0.1
 
