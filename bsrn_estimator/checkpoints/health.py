@@ -37,7 +37,8 @@ def of(prefix: str, network: Network, averaged: bool = True) -> Health:
     """
     description = contents.describe(prefix)
     contents.check_fit(description, network)
-    reader, norms = literal.reader(prefix), {}
+    reader = literal.reader(prefix)
+    norms: Dict[str, float] = {}
     for name in sorted(network.weight_shapes()):
         saved = network.saved_name(name, description.shapes)
         value = reader.get_tensor(description.trained(saved) if averaged else saved)

@@ -1,7 +1,7 @@
 """Whether the health of a checkpoint is that of the run before it."""
 
 import os
-from typing import Dict, Iterator, List, Mapping, Optional, Sequence
+from typing import Dict, Iterator, Mapping, Optional, Sequence
 
 import numpy as np
 
@@ -79,7 +79,7 @@ def scalars_of(found: Health) -> Dict[str, float]:
     return scalars
 
 
-def _points(model_dir: str, step: int) -> List[Scalars]:
+def _points(model_dir: str, step: int) -> Sequence[Scalars]:
     """The newest points of the log before a step."""
     lines = json_lines.read(os.path.join(model_dir, log.FILE_NAME))
     points: List[Scalars] = [
