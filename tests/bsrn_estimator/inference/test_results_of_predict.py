@@ -372,13 +372,13 @@ def test_what_another_command_holds_is_waited_for(options, tmp_path, capsys):
         attempts = []
         upscale = job.Job._upscale
 
-        def watched(self, label, picture, scale, todo, wait):
-            attempts.append((os.path.basename(label), wait))
+        def watched(self, file, picture, scale, todo, wait):
+            attempts.append((file.relative, wait))
             if wait:  # b is done; now the other command finishes a
                 assert (tmp_path / "out" / "x4" / "b.png").exists()
                 holder.stdin.write("\n")
                 holder.stdin.flush()
-            return upscale(self, label, picture, scale, todo, wait)
+            return upscale(self, file, picture, scale, todo, wait)
 
         job.Job._upscale = watched
         try:
