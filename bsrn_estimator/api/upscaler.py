@@ -251,7 +251,8 @@ class Upscaler:
                     "which scale? this network has %s" % ", ".join(map(str, upscaler.scales))
                 )
             require([scale], upscaler.scales, networks.name)
-            on_tile = self._counter(upscaler.tiles(*picture.picture.colours.shape[:2], scale))
+            height, width = picture.picture.colours.shape[:2]
+            on_tile = self._counter(upscaler.tiles(height, width, scale))
             bands = [band[0] for band in upscaler.stored_bands(picture.picture, scale, on_tile)]
         return picture.result(bands[0] if len(bands) == 1 else np.concatenate(bands))
 
