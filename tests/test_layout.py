@@ -22,8 +22,6 @@ OF_NO_MODULE = {
     "tests.bsrn_estimator.evaluation.test_golden_srdrm",
     # Its GAN on the NPU's stand-in.
     "tests.bsrn_estimator.platforms.npu.test_gan",
-    # Upscaler in processes of its own.
-    "tests.bsrn_estimator.api.test_upscaler_processes",
     # A run of the second family, through the whole command; and the same on the NPU's stand-in.
     "tests.bsrn_estimator.training.test_srdrm_run",
     "tests.bsrn_estimator.platforms.npu.test_srdrm",

@@ -91,7 +91,7 @@ def test_an_onnx_model_in_the_place_of_a_checkpoint(engine, options, golden, tmp
 
 
 def test_what_auto_takes(options, monkeypatch):
-    there = set()
+    there = {"tensorflow"}
     monkeypatch.setattr(runtimes, "is_installed", there.__contains__)
     monkeypatch.setattr(choice, "_has_gpu", lambda device: device == "gpu")
     shipped = options(checkpoint=PRETRAINED, given={})
@@ -105,6 +105,9 @@ def test_what_auto_takes(options, monkeypatch):
     there.add("onnxruntime")
     assert taken(10**6) == "onnxruntime"
     assert taken(10**8) == taken(None) == for_large
+    there.remove("tensorflow")
+    assert taken(10**8) == taken(None) == "onnxruntime"
+    there.add("tensorflow")
     assert taken(10**6, engine="tensorflow") == taken(10**6, device="gpu") == "tensorflow"
     assert taken(10**6, options(checkpoint=PRETRAINED, given={}, output="all")) == "tensorflow"
     there.add("openvino")

@@ -14,7 +14,7 @@ from PIL import Image
 from bsrn_estimator import files
 from bsrn_estimator.checkpoints import trained
 from bsrn_estimator.errors import RunFailed
-from bsrn_estimator.inference import predict
+from bsrn_estimator.inference import job, predict
 from bsrn_estimator.inference.upscaler import Upscaler
 from bsrn_estimator.pictures import results
 from bsrn_estimator.pictures.imresize import enlarge, shrink
@@ -290,8 +290,8 @@ def test_a_full_disk_stops_at_the_first_picture(options, tmp_path, capsys, monke
         noise = np.random.RandomState(number).randint(0, 256, (40, 40, 3)).astype(np.uint8)
         _save(tmp_path / "in" / ("%d.png" % number), noise)
     begun = []
-    read = predict.read_picture
-    monkeypatch.setattr(predict, "read_picture", lambda *a, **k: begun.append(1) or read(*a, **k))
+    read = job.read_picture
+    monkeypatch.setattr(job, "read_picture", lambda *a, **k: begun.append(1) or read(*a, **k))
     with small_disk(tmp_path / "disk", 120) as disk:
         run = options(output_dir=str(disk / "out"))
         with pytest.raises(
@@ -370,21 +370,21 @@ def test_what_another_command_holds_is_waited_for(options, tmp_path, capsys):
         with pytest.raises(files.Busy):
             files.hold_aside(str(path), wait=False)
         attempts = []
-        upscale = predict._Job._upscale
+        upscale = job.Job._upscale
 
-        def watched(self, label, picture, scale, todo, wait):
-            attempts.append((os.path.basename(label), wait))
+        def watched(self, file, picture, scale, todo, wait):
+            attempts.append((file.relative, wait))
             if wait:  # b is done; now the other command finishes a
                 assert (tmp_path / "out" / "x4" / "b.png").exists()
                 holder.stdin.write("\n")
                 holder.stdin.flush()
-            return upscale(self, label, picture, scale, todo, wait)
+            return upscale(self, file, picture, scale, todo, wait)
 
-        predict._Job._upscale = watched
+        job.Job._upscale = watched
         try:
             assert predict.run(options()) == 0
         finally:
-            predict._Job._upscale = upscale
+            job.Job._upscale = upscale
     finally:
         holder.communicate(timeout=60)
     assert attempts == [("a.png", False), ("b.png", False), ("a.png", True)]
