@@ -14,9 +14,6 @@ from bsrn_estimator.settings import TRAINING, setting
 
 VGG19, MSE, NONE = "vgg19", "mse", "none"
 SHARED, OWN = "shared", "own"
-# Before the terms of the generator's loss: of the discriminator's verdict and of SRDRM's own loss;
-# that of the features has none.
-ADVERSARIAL_WEIGHT, SRDRM_WEIGHT = 1e-3, 1e-3
 _DISCRIMINATOR = "discriminator/"
 
 

@@ -4,8 +4,10 @@ from typing import Any, Dict, Optional, Tuple
 
 from bsrn_estimator.compat import tf
 from bsrn_estimator.networks import srdrm_losses
-from bsrn_estimator.networks.srdrm_gan import ADVERSARIAL_WEIGHT, SRDRM_WEIGHT
 
+# Before the terms of the generator's loss: of the discriminator's verdict and of SRDRM's own loss;
+# that of the features has none.
+ADVERSARIAL_WEIGHT, SRDRM_WEIGHT = 1e-3, 1e-3
 # Where Keras cuts a probability off before its logarithm.
 _LEAST = 1e-7
 
