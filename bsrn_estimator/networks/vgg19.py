@@ -23,11 +23,13 @@ _LISTED = 3
 
 # kernel [3, 3, in, out] and bias [out], float32.
 Layer = Tuple[np.ndarray, np.ndarray]
+_Shape = Tuple[int, ...]
 
 
-def shapes() -> Dict[str, Tuple[Tuple[int, ...], Tuple[int, ...]]]:
+def shapes() -> Dict[str, Tuple[_Shape, _Shape]]:
     """The shapes of kernel and bias of each layer, by its name, in order."""
-    found, before = {}, 3
+    found: Dict[str, Tuple[_Shape, _Shape]] = {}
+    before = 3
     for block, (count, channels) in enumerate(BLOCKS, 1):
         for index in range(1, count + 1):
             name = "block%d_conv%d" % (block, index)

@@ -42,7 +42,7 @@ def test_it_starts_undecided(built):
     session, picture, verdict = built
     noise = np.random.RandomState(0).uniform(-1, 1, [2, 17, 33, 3])
     found = session.run(verdict, {picture: noise})
-    assert np.all(np.abs(found - 0.5) < 0.2) and found.std() > 0
+    assert np.all((found > 0.1) & (found < 0.9)) and abs(found.mean() - 0.5) < 0.15
 
 
 def test_stride_2_pads_behind_an_even_size():
