@@ -25,6 +25,9 @@ OF_NO_MODULE = {
     # A run of the second family, through the whole command; and the same on the NPU's stand-in.
     "tests.bsrn_estimator.training.test_srdrm_run",
     "tests.bsrn_estimator.platforms.npu.test_srdrm",
+    # SRDRM-GAN on the NPU's stand-in, and the published generators through the whole mode evaluate.
+    "tests.bsrn_estimator.platforms.npu.test_gan",
+    "tests.bsrn_estimator.evaluation.test_golden_srdrm",
     # What lies in the folder checkpoints/pretrained, which is data.
     "tests.bsrn_estimator.checkpoints.test_pretrained",
     # The examples of docs/serving.md.

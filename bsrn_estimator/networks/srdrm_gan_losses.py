@@ -7,7 +7,7 @@ from bsrn_estimator.networks import srdrm_losses
 
 # Before the terms of the generator's loss: of the discriminator's verdict and of SRDRM's own loss;
 # that of the features has none.
-_ADVERSARIAL, _SRDRM = 1e-3, 1e-3
+ADVERSARIAL_WEIGHT, SRDRM_WEIGHT = 1e-3, 1e-3
 # Where Keras cuts a probability off before its logarithm.
 _LEAST = 1e-7
 
@@ -44,7 +44,7 @@ def of_generator(
     of_verdict = adversarial(verdict)
     of_srdrm, square, colour = srdrm_losses.content_loss(made, truth)
     parts = {"adversarial": of_verdict, "srdrm": of_srdrm, "mse": square, "redmean": colour}
-    loss = _ADVERSARIAL * of_verdict + _SRDRM * of_srdrm
+    loss = ADVERSARIAL_WEIGHT * of_verdict + SRDRM_WEIGHT * of_srdrm
     if compared is not None:
         parts["content"] = srdrm_losses.mean_square(*compared)
         loss += parts["content"]
