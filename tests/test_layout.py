@@ -18,10 +18,6 @@ OF_NO_MODULE = {
     "tests.bsrn_estimator.training.test_moving_average",
     # The second family in every form in which a trained network is used.
     "tests.bsrn_estimator.export.test_srdrm_exports",
-    # Its published generators, by what the whole command measures.
-    "tests.bsrn_estimator.evaluation.test_golden_srdrm",
-    # Its GAN on the NPU's stand-in.
-    "tests.bsrn_estimator.platforms.npu.test_gan",
     # A run of the second family, through the whole command; and the same on the NPU's stand-in.
     "tests.bsrn_estimator.training.test_srdrm_run",
     "tests.bsrn_estimator.platforms.npu.test_srdrm",

@@ -82,7 +82,7 @@ def scalars_of(found: Health) -> Dict[str, float]:
 def _points(model_dir: str, step: int) -> Sequence[Scalars]:
     """The newest points of the log before a step."""
     lines = json_lines.read(os.path.join(model_dir, log.FILE_NAME))
-    points: List[Scalars] = [
+    points = [
         line
         for line in lines
         if line.get("kind") == log.TRAINING
