@@ -43,9 +43,12 @@ def batch_norm(inputs: Any, momentum: float, training: bool) -> Any:
             inputs, gamma, beta, moving[0], moving[1], EPSILON, is_training=False
         )
         return result
-    result, mean, variance = tf.nn.fused_batch_norm(
-        inputs, gamma, beta, epsilon=EPSILON, is_training=True
+    # Not the third form, the newest, whose scratch for cuDNN has no static shape: an NPU wants one.
+    none = tf.zeros([0])
+    fused = tf.raw_ops.FusedBatchNormV2(
+        x=inputs, scale=gamma, offset=beta, mean=none, variance=none, epsilon=EPSILON
     )
+    result, mean, variance = fused[:3]
     for average, of_batch in zip(moving, (mean, variance)):
         tf.add_to_collection(tf.GraphKeys.UPDATE_OPS, _moved(average, of_batch, momentum))
     return result

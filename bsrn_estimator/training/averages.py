@@ -27,11 +27,15 @@ def of_replicas(weights: Sequence[Any], decay: float, global_step) -> Any:
         of_step = tf.minimum(decay, (1.0 + step) / (10.0 + step))
 
         def update(average, weight):
-            return average.assign_sub((1.0 - of_step) * (average - weight.read_value()))
+            value = weight.read_value() if hasattr(weight, "read_value") else weight
+            return average.assign_sub((1.0 - of_step) * (average - value))
 
         updates = []
         for weight in copies:
             average = _average_of(strategy, weight)
+            if not weight.trainable:
+                # Each replica has its own, of which the first one's is saved.
+                weight = strategy.experimental_local_results(weight)[0].read_value()
             updates.append(strategy.extended.update(average, update, args=(weight,)))
         return tf.group(*updates)
 
