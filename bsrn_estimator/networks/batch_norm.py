@@ -39,19 +39,26 @@ def batch_norm(inputs: Any, momentum: float, training: bool) -> Any:
         first = (tf.zeros_initializer(), tf.ones_initializer())
         moving = [_moving(name, channels, value) for name, value in zip(MOVING, first)]
     if not training:
-        result, _, _ = tf.nn.fused_batch_norm(
-            inputs, gamma, beta, moving[0], moving[1], EPSILON, is_training=False
-        )
-        return result
-    # Not the third form, the newest, whose scratch for cuDNN has no static shape: an NPU wants one.
+        return _fused(inputs, gamma, beta, moving[0], moving[1], is_training=False).y
     none = tf.zeros([0])
-    fused = tf.raw_ops.FusedBatchNormV2(
-        x=inputs, scale=gamma, offset=beta, mean=none, variance=none, epsilon=EPSILON
-    )
-    result, mean, variance = fused[:3]
+    result, mean, variance = _fused(inputs, gamma, beta, none, none, is_training=True)[:3]
     for average, of_batch in zip(moving, (mean, variance)):
         tf.add_to_collection(tf.GraphKeys.UPDATE_OPS, _moved(average, of_batch, momentum))
     return result
+
+
+def _fused(inputs: Any, gamma: Any, beta: Any, mean: Any, variance: Any, is_training: bool) -> Any:
+    """The kernel, in its second form: the third has scratch for cuDNN of no static shape, as an NPU
+    wants of all."""
+    return tf.raw_ops.FusedBatchNormV2(
+        x=inputs,
+        scale=gamma,
+        offset=beta,
+        mean=mean,
+        variance=variance,
+        epsilon=EPSILON,
+        is_training=is_training,
+    )
 
 
 def variables(scope: Optional[str] = None) -> List[Any]:

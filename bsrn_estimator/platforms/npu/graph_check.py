@@ -103,11 +103,7 @@ def _of_operation(operation) -> Iterable[Violation]:
 
 
 def _of_outputs(operation) -> Iterable[Violation]:
-    outputs = operation.outputs
-    if operation.type == "FusedBatchNormV3":
-        # The last one is what a kernel of cuDNN hands its gradient, of a size that it alone knows.
-        outputs = outputs[:-1]
-    for tensor in outputs:
+    for tensor in operation.outputs:
         kind = tensor.dtype.base_dtype
         if kind == tf.string:
             yield Violation(operation, "string", "strings have no place on the device")
