@@ -8,12 +8,15 @@ and its entry, by which the process that has started it all finds it.
 
 import contextlib
 import dataclasses
+import glob
 import json
 import logging
 import os
+import signal
 import sys
 import tempfile
 import threading
+import time
 import uuid
 from typing import Any, Dict, Iterator, List, Optional, Sequence, TextIO, Tuple
 
@@ -38,8 +41,9 @@ from data_tools.stopping import Stopped
 from data_tools.workers import one_thread_each
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-# Seconds between two looks at what is there: a listing of this machine, and of another system.
-_LOOKS = {False: 1.0, True: 30.0}
+# Seconds between two looks at what is there: a listing of this machine, and of another system; and
+# between two looks at whether a signal came.
+_LOOKS, _HEARS = {False: 1.0, True: 30.0}, 0.5
 
 _Place = Tuple[int, int, int]
 
@@ -80,25 +84,28 @@ def write(output: Output, groups: Groups, options: ConversionOptions, stop: Sequ
             terminal, log = held.enter_context(_log_aside())
             held.enter_context(_importable())
             held.enter_context(one_thread_each())
+            held.push(_end_workers)
         run = _Run(places, options, beam_options)
         with progress(
             None, len(groups), "Converting", "shards", len(output.entries), terminal
         ) as bar:
-            shown = len(output.entries)
-            while not run.is_over(_LOOKS[is_remote(output.folder)]):
-                there = len(output.storage.sizes(files.aside("*.json")))
-                bar.update(max(min(there, len(groups)) - shown, 0))
-                shown = max(shown, there)
+            shown, looked = len(output.entries), time.monotonic()
+            while not run.is_over(_HEARS):
+                if stop:
+                    run.cancel()
+                    output.collect(groups)
+                    raise Stopped(stop[0], output.covers(groups), sum(map(len, groups)))
                 if log and _worker_died(log):
                     # DirectRunner would wait for its answer for ever.
                     raise UserError(
                         "a worker process died, perhaps for want of memory; try fewer --workers; "
                         "the same command again makes what is missing"
                     )
-                if stop:
-                    run.cancel()
-                    output.collect(groups)
-                    raise Stopped(stop[0], output.covers(groups), sum(map(len, groups)))
+                if time.monotonic() - looked < _LOOKS[is_remote(output.folder)]:
+                    continue
+                there = len(output.storage.sizes(files.aside("*.json")))
+                bar.update(max(min(there, len(groups)) - shown, 0))
+                shown, looked = max(shown, there), time.monotonic()
             output.collect(groups)
             bar.update(len(output.entries) - shown)
         if run.error is not None:
@@ -212,6 +219,34 @@ def _pipeline_options(options: ConversionOptions) -> PipelineOptions:
             "--allow_unsafe_triggers",
         ] + given
     return PipelineOptions(given)
+
+
+def _end_workers(kind: Optional[type], *_: Any) -> None:
+    """Where the work is broken off: kills the processes that DirectRunner would leave behind, those
+    as well that it is about to start. Linux alone; elsewhere they end when they miss it."""
+    quiet = 0
+    while kind is not None and quiet < 5:
+        there = _descendants(os.getpid())
+        for pid in there:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        quiet = 0 if there else quiet + 1
+        time.sleep(0.1)
+
+
+def _descendants(pid: int) -> List[int]:
+    """The living processes below one, by what /proc says."""
+    parents: Dict[int, int] = {}
+    for path in glob.glob("/proc/[0-9]*/stat"):
+        with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
+            head, _, rest = file.read().rpartition(") ")
+            state, parent = rest.split()[:2]
+            if state != "Z":
+                parents[int(head.split()[0])] = int(parent)
+    found = [pid]
+    for one in found:
+        found += [child for child, parent in parents.items() if parent == one]
+    return found[1:]
 
 
 def _worker_died(log: str) -> bool:

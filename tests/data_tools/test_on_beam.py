@@ -1,5 +1,6 @@
 """The conversion on Apache Beam, with DirectRunner in processes of its own and in this one."""
 
+import contextlib
 import dataclasses
 import os
 import signal
@@ -30,13 +31,13 @@ def command(source, out, *more, dataset="folder"):
     return where + SMALL + list(more)
 
 
-def start(root, tmp_path, *arguments):
+def start(root, tmp_path, *arguments, **variables):
     """The command as a process, run as a script from another folder, as a group of its own."""
     script = os.path.join(str(root), "data_tools", "to_tfrecord.py")
     return subprocess.Popen(
         [sys.executable, script] + list(arguments),
         cwd=str(tmp_path),
-        env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
+        env=dict({k: v for k, v in os.environ.items() if k != "PYTHONPATH"}, **variables),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         universal_newlines=True,
@@ -94,7 +95,10 @@ def test_two_processes_write_the_same_bytes(root, tmp_path, pictures):
 
 def workers_of(group):
     """The process ids of the workers of a command."""
-    names = {pid: open("/proc/%s/cmdline" % pid).read() for pid in members(group)}
+    names = {}
+    for pid in members(group):
+        with contextlib.suppress(OSError), open("/proc/%s/cmdline" % pid) as file:
+            names[pid] = file.read()
     return [
         int(pid) for pid, name in names.items() if "sdk_worker_main" in name and "-c" not in name
     ]
@@ -110,7 +114,7 @@ def test_stopped_on_another_file_system_it_goes_on(root, tmp_path, pictures, num
     arguments = command(source, out, "--runner=DirectRunner", "--workers=2", "--skip_bad")
     arguments.append("--beam_options=%s" % PLUGIN)
     entries = (tmp_path / "out").glob
-    process = start(root, tmp_path, *arguments)
+    process = start(root, tmp_path, *arguments, ELSEWHERE_SECONDS="0.3")
     # A worker is killed before it can have done all of its work.
     begun = workers_of if of_worker else lambda _: list(entries("*.json.incomplete"))
     wait_until(lambda: process.poll() is not None or begun(process.pid), "nothing is begun")

@@ -1,5 +1,8 @@
 """A file system of Apache Beam for tests: elsewhere:///folder is /folder of this machine."""
 
+import os
+import time
+
 from apache_beam.io.filesystem import BeamIOError, FileMetadata
 from apache_beam.io.localfilesystem import LocalFileSystem
 
@@ -41,6 +44,8 @@ class Elsewhere(LocalFileSystem):
         return LocalFileSystem(None).create(_inside(path), *arguments, **options)
 
     def open(self, path, *arguments, **options):
+        # As far away as a test wants it.
+        time.sleep(float(os.environ.get("ELSEWHERE_SECONDS", "0")))
         return LocalFileSystem(None).open(_inside(path), *arguments, **options)
 
     def rename(self, source_file_names, destination_file_names):

@@ -165,7 +165,7 @@ def of_this_host(
             % (path, len(devices), ranks, len(devices))
         )
     servers = sorted({device.server_id for device in devices})
-    if server_id is None and len(servers) > 1:
+    if not server_id and len(servers) > 1:
         raise UserError(
             "rank table %s lists the servers %s; say which one this is with --server_id"
             % (path, ", ".join(servers))

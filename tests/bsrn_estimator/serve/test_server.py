@@ -299,7 +299,7 @@ def test_it_is_well_after_all_that(server):
 def test_without_an_export_the_network_of_the_project_is_served():
     with running() as server:
         status, _, body = server.ask("/upscale?scale=3", file_of(random_picture(3, 9, 11)))
-        assert "serving pretrained" in server.line and "float32" in server.line
+        assert "serving auto (clean version" in server.line and "float32" in server.line
     assert status == 200 and pixels(body).shape == (27, 33, 3)
 
 

@@ -2,6 +2,7 @@
 
 import collections
 import io
+import json
 import os
 import time
 
@@ -30,7 +31,7 @@ def claim(card):
     folder = os.environ.get("NPU_DOUBLE_EXCHANGE")
     if rank_size() <= 1 or not folder:
         return
-    path = os.path.join(folder, "card-%d" % card)
+    path = os.path.join(folder, "card-%s-%d" % (_server(), card))
     try:
         with open(path, "x") as file:
             file.write(str(rank()))
@@ -39,6 +40,17 @@ def claim(card):
             holder = file.read()
         if holder != str(rank()):
             raise RuntimeError("card %d is taken by rank %s" % (card, holder)) from None
+
+
+def _server():
+    """The server of this rank in the rank table; "" without one, or of the older form."""
+    path = os.environ.get("RANK_TABLE_FILE")
+    if not path:
+        return ""
+    with open(path) as file:
+        servers = json.load(file).get("server_list", [])
+    mine = [one for one in servers if str(rank()) in [card["rank_id"] for card in one["device"]]]
+    return mine[0]["server_id"] if mine else ""
 
 
 def gather(kind, arrays):
