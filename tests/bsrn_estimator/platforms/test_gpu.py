@@ -157,9 +157,16 @@ def test_replicas_have_batch_norms_of_their_own_and_the_first_are_saved(gpus, tm
     )
     data = tiny.write_records(tmp_path / "data", "training", [(61, 50), (37, 75)], scales=(2,))
     found = {}
-    for name, platform in (("two", ReplicasOnCpu()), ("one", Platform())):
+
+    def start():
+        # The first weights of a graph depend on all that is in it.
+        newest = tf.train.latest_checkpoint(str(tmp_path / "first"))
+        return restoring.initial_weights(newest, config.network)() if newest else None
+
+    for name, platform in (("first", Platform()), ("two", ReplicasOnCpu()), ("one", Platform())):
         run = RunOptions(model_dir=str(tmp_path / name))
-        build = functools.partial(model_fn.build, platform=platform)
+        first_weights = (lambda: None) if name == "first" else start
+        build = functools.partial(model_fn.build, platform=platform, first_weights=first_weights)
         options = TrainingOptions(data_dir=data, train_steps=1, summary_steps=1)
         assert training.train(config, platform, run, options, build) == 0
         found[name] = _weights(tmp_path / name)
