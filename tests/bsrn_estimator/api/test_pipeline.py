@@ -95,6 +95,22 @@ def send_once(number, is_time):
     return thread
 
 
+# A signal is for a whole process, so these run in one that is not that of the other tests.
+ALONE = "BSRN_TESTS_OF_SIGNALS"
+alone = pytest.mark.skipif(ALONE not in os.environ, reason="run by test_what_signals_do")
+
+
+def test_what_signals_do():
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__]
+    environment = dict(os.environ, **{ALONE: "1"})
+    done = subprocess.run(
+        command + ["-k", "told_to_stop"], env=environment, capture_output=True, timeout=300
+    )
+    output = done.stdout.decode() + done.stderr.decode()
+    assert done.returncode == 0 and "4 passed" in output, output
+
+
+@alone
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_training_that_is_told_to_stop_returns_what_there_is(sets, tmp_path, number):
     folder = tmp_path / "run"
@@ -107,6 +123,7 @@ def test_training_that_is_told_to_stop_returns_what_there_is(sets, tmp_path, num
     assert os.path.exists(found.checkpoint + ".index")
 
 
+@alone
 @pytest.mark.parametrize(
     "number, error", [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)]
 )
