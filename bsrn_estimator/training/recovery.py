@@ -1,6 +1,6 @@
 """What follows a divergence: its batch is kept, and the run goes back to an earlier checkpoint."""
 
-from typing import Tuple
+from typing import Optional, Tuple
 
 from bsrn_estimator.checkpoints import files as checkpoint_files
 from bsrn_estimator.errors import RunFailed
@@ -88,13 +88,12 @@ def _checkpoint_to_go_back_to(
     not that of the run before them. Numbers may stay finite long after a network has broken.
     """
     step = checkpoint_files.newest_step(model_dir)
-    if rollbacks.of_run and rollbacks.of_run[-1].back_to == step:
-        before = set_aside(model_dir, good, step)
-        if not before:
-            return good, step
-        good, step = before, checkpoint_files.newest_step(model_dir)
+    former = rollbacks.of_run[-1].back_to if rollbacks.of_run else None
     while True:
-        fault = health_history.fault(model_dir, good, step, network)
+        if step == former:
+            fault: Optional[str] = "training went back to it before, and diverged again"
+        else:
+            fault = health_history.fault(model_dir, good, step, network)
         before = set_aside(model_dir, good, step) if fault else None
         if not before:
             return good, step

@@ -110,6 +110,23 @@ def test_goes_back_to_where_the_network_lived(commands, flags, tmp_path):
     assert "back to %s/model.ckpt-12 with" % tmp_path in done.output
 
 
+def test_a_checkpoint_serves_once(commands, flags, tmp_path):
+    """A second divergence from it sets it aside, though newer ones, thrown far, are passed over."""
+    shared = flags + ["--model_dir=%s" % tmp_path, "--save_checkpoints_steps=1"]
+    shared += ["--evaluation_steps=1", "--keep_checkpoint_max=0"]
+    assert commands.run("main", *shared, "--train_steps=3").status == 0
+    further = TOO_FAST + ["--allow_change", "--on_nan=rollback", "--rollback_rate=1e-1"]
+    done = commands.run("main", *shared, *further, "--max_rollbacks=12", "--train_steps=6")
+    assert done.status == 0, done
+    found = rollbacks.Rollbacks.load(str(tmp_path)).of_run
+    assert [one.back_to for one in found[:3]] == [3, 2, 1]
+    assert found[1].skipped_batches == found[1].diverged_at - 2
+    for one in found[:2]:
+        told = "model.ckpt-%d is passed over: training went back to it before" % one.back_to
+        assert told in done.output
+        assert (tmp_path / "diverged" / ("model.ckpt-%d.index" % one.back_to)).exists()
+
+
 def test_goes_back_a_bounded_number_of_times(commands, flags, tmp_path):
     arguments = flags + TOO_FAST + ["--model_dir=%s" % tmp_path, "--train_steps=8"]
     arguments += ["--on_nan=rollback", "--max_rollbacks=1", "--rollback_rate=0.9"]
