@@ -113,6 +113,16 @@ class Recipe(Settings):
             object.__setattr__(self, name, _range(name, getattr(self, name), kind))
         super().__post_init__()
 
+    @classmethod
+    def of(cls, network: Any, **others: Any) -> "Recipe":
+        """That of the paper of a network's family, but for `others`.
+
+        Args:
+          network: a network, or its family.
+          others: fields that take another value.
+        """
+        return cls(**dict(network.recipe, **others))
+
     @property
     def step_batch(self) -> int:
         """LR patches of one scale in one step on one device."""

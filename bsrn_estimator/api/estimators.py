@@ -34,7 +34,7 @@ def build_model_fn(
       `evaluation_input_fn`, and PREDICT {"lr": pictures [batch, height, width, 3], RGB in 0..255},
       for which it gives "hr_x2" and so on, float32, neither rounded nor clipped.
     """
-    return build(Config(network, recipe or Recipe(**network.recipe)), options=evaluation)
+    return build(Config(network, recipe or Recipe.of(network)), options=evaluation)
 
 
 def build_estimator(
@@ -60,7 +60,7 @@ def build_estimator(
     """
     if run is None or not run.model_dir:
         raise UserError("an Estimator needs a folder; give RunOptions(model_dir='runs/NAME')")
-    config, platform = Config(network, recipe or Recipe(**network.recipe)), present()
+    config, platform = Config(network, recipe or Recipe.of(network)), present()
     with RunFolder(run.model_dir) as folder:
         folder.check(config)
         if not config_file.exists(run.model_dir):

@@ -111,7 +111,7 @@ def train(
 ) -> Trained:
     """Trains a network, or goes on, as `--mode=train` and `--mode=train_and_evaluate`.
 
-    All that is not given is as in the command: the network and the recipe of the paper, in
+    All that is not given is as in the command: BSRN, and the recipe of its family's paper, in
     `runs/bsrn`, on `tfrecords/div2k_train`. Ctrl-C ends training with a checkpoint, and this
     function returns.
 
@@ -143,8 +143,8 @@ def train(
 
         platform = _platform(devices, trains=True)
         network = network or families.DEFAULT()
-        usual = dict(network.recipe, scale_schedule=platform.default_schedule)
-        config = Config(network, recipe or Recipe(**usual))
+        usual = Recipe.of(network, scale_schedule=platform.default_schedule)
+        config = Config(network, recipe or usual)
         modes.train(config, platform, run, training, evaluation, checkpoint)
         newest = files.newest_whole(run.model_dir)
         if newest is None:

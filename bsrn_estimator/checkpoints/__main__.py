@@ -3,6 +3,7 @@
 python -m bsrn_estimator.checkpoints show PATH
 python -m bsrn_estimator.checkpoints write PATH OUT
 python -m bsrn_estimator.checkpoints write PATH OUT.h5
+python -m bsrn_estimator.checkpoints mix OUT SHARE:PATH SHARE:PATH
 """
 
 import argparse
@@ -15,8 +16,8 @@ import numpy as np
 from bsrn_estimator import scales
 from bsrn_estimator.checkpoints import config_file, contents, health, keras_file
 from bsrn_estimator.checkpoints import files as checkpoint_files
-from bsrn_estimator.checkpoints.reference import write_keras, write_reference
-from bsrn_estimator.errors import UserError
+from bsrn_estimator.checkpoints.reference import write_keras, write_mix, write_reference
+from bsrn_estimator.errors import UserError, printable
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
@@ -57,6 +58,12 @@ def _parser() -> argparse.ArgumentParser:
         "--weights_only", action="store_true", help="leave the state of the optimizer out"
     )
     write.set_defaults(run=_write)
+    mix = commands.add_parser("mix", help="write the weighted mean of several checkpoints' weights")
+    mix.add_argument("out", metavar="OUT", help="path prefix of the new checkpoint")
+    mix.add_argument(
+        "shares", metavar="SHARE:PATH", nargs="+", help="a number above 0, and a checkpoint"
+    )
+    mix.set_defaults(run=_mix)
     return parser
 
 
@@ -107,6 +114,22 @@ def _write(options) -> int:
     out = os.path.join(options.out, "model.ckpt") if is_folder else options.out
     names = write_reference(prefix, out, options.weights_only)
     print("%s: %d variables of %s" % (out, len(names), prefix))
+    return 0
+
+
+def _mix(options) -> int:
+    shares = {}
+    for text in options.shares:
+        share, colon, path = text.partition(":")
+        try:
+            number = float(share)
+        except ValueError:
+            number = 0.0
+        if not colon or number <= 0:
+            raise UserError("%s is no SHARE:PATH, such as 0.9:runs/photo" % printable(text))
+        shares[checkpoint_files.resolve(path)] = number
+    names = write_mix(shares, options.out)
+    print("%s: %d variables, mixed" % (options.out, len(names)))
     return 0
 
 

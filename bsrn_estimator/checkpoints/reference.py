@@ -1,10 +1,13 @@
-"""Writing a checkpoint as the reference implementation would, or the authors of SRDRM."""
+"""Writing a checkpoint as the reference implementation would, or the authors of SRDRM; mixes."""
 
 import os
-from typing import List
+from typing import Any, Dict, List, Mapping
+
+import numpy as np
 
 from bsrn_estimator import files
-from bsrn_estimator.checkpoints import contents, keras_file, literal, tensors
+from bsrn_estimator.checkpoints import config_file, contents, keras_file, literal, tensors
+from bsrn_estimator.checkpoints.config_file import Config
 from bsrn_estimator.compat import tf
 from bsrn_estimator.errors import UserError
 
@@ -35,10 +38,50 @@ def write_reference(prefix: str, out: str, weights_only: bool = False) -> List[s
         description.trained(name) if weights_only else description.saved(name) for name in names
     ]
     reader = literal.reader(prefix)
+    _save(out, dict(zip(names, map(reader.get_tensor, sources))))
+    return names
+
+
+def write_mix(shares: Mapping[str, float], out: str) -> List[str]:
+    """Writes the weighted mean of the weights of several checkpoints of one network.
+
+    Args:
+      shares: the weight of each, by its path prefix; they are divided by their sum. Of each the
+        moving averages of its weights are taken, where there are some.
+      out: path prefix of the new one, which gets the config.json of the first beside it.
+
+    Returns:
+      The names of the variables written.
+
+    Raises:
+      UserError: they are not of one network, a share is not above 0, there is a checkpoint at
+        `out`, or `out` cannot be written.
+    """
+    if len(shares) < 2 or not all(0 < share < float("inf") for share in shares.values()):
+        raise UserError("a mix is of two checkpoints and more, each with a share above 0")
+    if os.path.exists(out + ".index"):
+        raise UserError("%s.index exists; name another place" % out)
+    first = next(iter(shares))
+    network = contents.network_of(first)
+    values: Dict[str, Any] = {}
+    for prefix, share in shares.items():
+        if contents.network_of(prefix) != network:
+            raise UserError("%s and %s hold different networks" % (first, prefix))
+        description, reader = contents.describe(prefix), literal.reader(prefix)
+        for name in description.weights:
+            weight = reader.get_tensor(description.trained(name)).astype(np.float64)
+            values[name] = values.get(name, 0.0) + weight * (share / sum(shares.values()))
+    _save(out, {name: value.astype(np.float32) for name, value in values.items()})
+    beside = os.path.dirname(first)
+    config = Config.load(beside) if config_file.exists(beside) else Config(network)
+    config.save(os.path.dirname(out) or os.curdir)
+    return sorted(values)
+
+
+def _save(out: str, values: Mapping[str, np.ndarray]) -> None:
     aside = files.aside(out)
     try:
         os.makedirs(os.path.dirname(out) or ".", exist_ok=True)
-        values = dict(zip(names, map(reader.get_tensor, sources)))
         place = literal.folder(os.path.dirname(aside))
         tensors.save(os.path.join(place, os.path.basename(aside)), values)
         # The index last: what has an index is whole.
@@ -47,7 +90,6 @@ def write_reference(prefix: str, out: str, weights_only: bool = False) -> List[s
     except (OSError, tf.errors.OpError) as error:
         reason = str(error).splitlines()[0]
         raise UserError("%s cannot be written (%s)" % (out, reason)) from None
-    return names
 
 
 def write_keras(prefix: str, out: str) -> List[str]:

@@ -79,7 +79,7 @@ class Job:
         self._shaves = {scale: scale if shave is None else shave for scale in scales}
         self._report: Any = None
         if options.hr_dir:
-            from bsrn_estimator.evaluation import report  # which needs TensorFlow
+            from bsrn_estimator.evaluation import report  # which no other run needs
 
             self._report = report.Report(
                 name_of_folder(options.hr_dir),

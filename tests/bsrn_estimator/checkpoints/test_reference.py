@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from bsrn_estimator.checkpoints import __main__ as checkpoint_command
-from bsrn_estimator.checkpoints import contents
+from bsrn_estimator.checkpoints import config_file, contents, tensors
 from bsrn_estimator.compat import tf
 from tests.support import checkpoints, golden
 
@@ -60,6 +60,32 @@ def test_write_refuses_what_it_cannot_do(tmp_path, capsys, weights_only):
     assert checkpoint_command.main(["write", weights_only, out, "--weights_only"]) == 2
     assert capsys.readouterr().err.startswith("error: %s cannot be written" % out)
     assert os.listdir(str(tmp_path)) == ["file"]
+
+
+def test_a_mix_is_the_weighted_mean(tmp_path, weights_only, capsys):
+    values = checkpoints.values(weights_only)
+    one, other, out = (str(tmp_path / name / "model.ckpt") for name in ("one", "other", "out"))
+    for place, more in ((one, 0), (other, 1)):
+        config_file.Config(MULTI.network).save(os.path.dirname(place))
+        tensors.save(place, {name: value + np.float32(more) for name, value in values.items()})
+    command = ["mix", out, "3:" + one, "1:" + other]
+    assert checkpoint_command.main(command) == 0
+    mixed = checkpoints.values(out)
+    assert mixed.keys() == values.keys()
+    for name, value in values.items():
+        np.testing.assert_allclose(mixed[name], value + 0.25, rtol=0, atol=1e-6)
+    assert contents.network_of(out) == MULTI.network
+    for shares, said in (
+        (["3:" + one, "1:" + other], "exists; name another place"),
+        (["0:" + other, "1:" + one], "is no SHARE:PATH, such as 0.9:runs/photo"),
+        (["half:" + other], "is no SHARE:PATH"),
+        (["1:" + other], "of two checkpoints and more"),
+        (["1:" + other, "1:pretrained"], "hold different networks"),
+    ):
+        place = out if "exists" in said else str(tmp_path / "new" / "model.ckpt")
+        assert checkpoint_command.main(["mix", place] + shares) == 2
+        assert said in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
 
 
 @pytest.fixture(scope="module")
