@@ -17,6 +17,8 @@ _HOMES: Dict[str, str] = {
     "Recipe": "bsrn_estimator.config",
     "RunFailed": "bsrn_estimator.errors",
     "RunOptions": "bsrn_estimator.platforms.options",
+    "Srdrm": "bsrn_estimator.networks.srdrm",
+    "SrdrmGan": "bsrn_estimator.networks.srdrm_gan",
     "Trained": "bsrn_estimator.api.pipeline",
     "TrainingOptions": "bsrn_estimator.training.options",
     "Upscaler": "bsrn_estimator.api.upscaler",

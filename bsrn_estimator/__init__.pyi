@@ -21,6 +21,8 @@ from bsrn_estimator.errors import UserError as UserError
 from bsrn_estimator.evaluation.options import EvaluationOptions as EvaluationOptions
 from bsrn_estimator.export.options import ExportOptions as ExportOptions
 from bsrn_estimator.networks.bsrn import Bsrn as Bsrn
+from bsrn_estimator.networks.srdrm import Srdrm as Srdrm
+from bsrn_estimator.networks.srdrm_gan import SrdrmGan as SrdrmGan
 from bsrn_estimator.platforms.options import DeviceOptions as DeviceOptions
 from bsrn_estimator.platforms.options import RunOptions as RunOptions
 from bsrn_estimator.training.options import TrainingOptions as TrainingOptions

@@ -11,7 +11,9 @@ from bsrn_estimator.model_fn import build
 from bsrn_estimator.networks.base import Network
 from bsrn_estimator.platforms.choice import present
 from bsrn_estimator.platforms.options import RunOptions
+from bsrn_estimator.training import features
 from bsrn_estimator.training.model_folder import RunFolder
+from bsrn_estimator.training.options import TrainingOptions
 
 if TYPE_CHECKING:
     from bsrn_estimator.compat import tf
@@ -33,7 +35,11 @@ def build_model_fn(
       The function. TRAIN takes the batches of `training_input_fn`, EVAL the pictures of
       `evaluation_input_fn`, and PREDICT {"lr": pictures [batch, height, width, 3], RGB in 0..255},
       for which it gives "hr_x2" and so on, float32, neither rounded nor clipped.
+
+    Raises:
+      UserError: training compares features of VGG19, which `train` alone is given.
     """
+    features.prepare(network, TrainingOptions())
     return build(Config(network, recipe or Recipe.of(network)), options=evaluation)
 
 
@@ -56,8 +62,9 @@ def build_estimator(
 
     Raises:
       UserError: the folder is missing in `run`, cannot be written, is in use by a training run, or
-        was trained with other hyper-parameters.
+        was trained with other hyper-parameters; or see `build_model_fn`.
     """
+    features.prepare(network, TrainingOptions())
     if run is None or not run.model_dir:
         raise UserError("an Estimator needs a folder; give RunOptions(model_dir='runs/NAME')")
     config, platform = Config(network, recipe or Recipe.of(network)), present()

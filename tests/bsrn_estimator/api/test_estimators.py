@@ -54,3 +54,15 @@ def test_an_estimator_of_the_users_takes_the_same_blocks(sets, tmp_path):
 def test_an_estimator_needs_a_folder(run):
     with pytest.raises(bsrn.UserError, match="an Estimator needs a folder"):
         bsrn.build_estimator(NETWORK, RECIPE, run)
+
+
+def test_a_network_that_compares_features_is_for_train(tmp_path):
+    run = bsrn.RunOptions(model_dir=str(tmp_path / "run"))
+    for build in (bsrn.build_model_fn, lambda network: bsrn.build_estimator(network, run=run)):
+        with pytest.raises(bsrn.UserError, match="features of VGG19"):
+            build(bsrn.SrdrmGan())
+    assert not (tmp_path / "run").exists()
+    # Each family has the recipe of its authors where none is given.
+    estimator = bsrn.build_estimator(bsrn.SrdrmGan(content_loss="none"), run=run)
+    assert isinstance(estimator, tf.estimator.Estimator)
+    assert '"adam_beta1": 0.5' in (tmp_path / "run" / "config.json").read_text()
