@@ -18,7 +18,7 @@ import tempfile
 import threading
 import time
 import uuid
-from typing import Any, Dict, Iterator, List, Optional, Sequence, TextIO, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, TextIO, Tuple
 
 # First, for it says what to install where Beam is missing.
 from data_tools import beam_storage
@@ -44,6 +44,8 @@ _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # Seconds between two looks at what is there: a listing of this machine, and of another system; and
 # between two looks at whether a signal came.
 _LOOKS, _HEARS = {False: 1.0, True: 30.0}, 0.5
+# In the command of each worker of DirectRunner.
+_WORKER = b"apache_beam.runners.worker.sdk_worker_main"
 
 _Place = Tuple[int, int, int]
 
@@ -84,7 +86,7 @@ def write(output: Output, groups: Groups, options: ConversionOptions, stop: Sequ
             terminal, log = held.enter_context(_log_aside())
             held.enter_context(_importable())
             held.enter_context(one_thread_each())
-            held.push(_end_workers)
+            held.enter_context(_workers_ended())
         run = _Run(places, options, beam_options)
         with progress(
             None, len(groups), "Converting", "shards", len(output.entries), terminal
@@ -221,21 +223,27 @@ def _pipeline_options(options: ConversionOptions) -> PipelineOptions:
     return PipelineOptions(given)
 
 
-def _end_workers(kind: Optional[type], *_: Any) -> None:
-    """Where the work is broken off: kills the processes that DirectRunner would leave behind, those
-    as well that it is about to start. Linux alone; elsewhere they end when they miss it."""
-    quiet = 0
-    while kind is not None and quiet < 5:
-        there = _descendants(os.getpid())
-        for pid in there:
-            with contextlib.suppress(OSError):
-                os.kill(pid, signal.SIGKILL)
-        quiet = 0 if there else quiet + 1
-        time.sleep(0.1)
+@contextlib.contextmanager
+def _workers_ended() -> Iterator[None]:
+    """Where the work is broken off: kills the workers that DirectRunner would leave behind, those as
+    well that it is about to start. On Linux; elsewhere they end when they miss it."""
+    before = _workers()
+    try:
+        yield
+    except BaseException:
+        quiet = 0
+        while quiet < 5:
+            left = _workers() - before
+            for pid in left:
+                with contextlib.suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
+            quiet = 0 if left else quiet + 1
+            time.sleep(0.1)
+        raise
 
 
-def _descendants(pid: int) -> List[int]:
-    """The living processes below one, by what /proc says."""
+def _workers() -> Set[int]:
+    """Beam's workers below this process, by what /proc says; nothing else that it has started."""
     parents: Dict[int, int] = {}
     for path in glob.glob("/proc/[0-9]*/stat"):
         with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
@@ -243,10 +251,14 @@ def _descendants(pid: int) -> List[int]:
             state, parent = rest.split()[:2]
             if state != "Z":
                 parents[int(head.split()[0])] = int(parent)
-    found = [pid]
-    for one in found:
-        found += [child for child, parent in parents.items() if parent == one]
-    return found[1:]
+    below, found = [os.getpid()], set()
+    for one in below:
+        below += [child for child, parent in parents.items() if parent == one]
+    for pid in below[1:]:
+        with contextlib.suppress(OSError), open("/proc/%d/cmdline" % pid, "rb") as command:
+            if _WORKER in command.read():
+                found.add(pid)
+    return found
 
 
 def _worker_died(log: str) -> bool:

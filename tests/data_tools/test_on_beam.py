@@ -166,10 +166,18 @@ def test_finished_shards_are_not_made_again(tmp_path, pictures, in_this_process,
             raise OSError(28, "No space left on device")
         return encode(picture, options)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(on_beam, "encode_picture", encode_some)
-        with pytest.raises(UserError, match="on DirectRunner failed.*No space left.*same command"):
-            converted(in_this_process, output_dir=elsewhere.PREFIX + str(out))
+    # What else the caller has started is none of Beam's workers, and lives on.
+    bystander = subprocess.Popen(["sleep", "100"])
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(on_beam, "encode_picture", encode_some)
+            wanted = "on DirectRunner failed.*No space left.*same command"
+            with pytest.raises(UserError, match=wanted):
+                converted(in_this_process, output_dir=elsewhere.PREFIX + str(out))
+        assert bystander.poll() is None
+    finally:
+        bystander.kill()
+        bystander.wait()
     made = len(list(out.glob("*.json.incomplete")))
     assert 0 < made and not (out / "manifest.json").exists()
     del calls[:]
