@@ -225,8 +225,8 @@ def _pipeline_options(options: ConversionOptions) -> PipelineOptions:
 
 @contextlib.contextmanager
 def _workers_ended() -> Iterator[None]:
-    """Where the work is broken off: kills the workers that DirectRunner would leave behind, those as
-    well that it is about to start. On Linux; elsewhere they end when they miss it."""
+    """Where the work is broken off: kills the workers that DirectRunner would leave behind, and
+    those that it is about to start. On Linux; elsewhere they end when they miss it."""
     before = _workers()
     try:
         yield
