@@ -86,7 +86,6 @@ def prepared(
       UserError: there is no such scale or output, or the folder for the results cannot be made.
     """
     scales = _scales_of(shares[0].network, options)
-    file_tools.make_folder(options.output_dir, "--output_dir=%s" % printable(options.output_dir))
     with contextlib.ExitStack() as stack:
         upscalers = [
             stack.enter_context(
@@ -101,6 +100,10 @@ def prepared(
             )
             for share in shares
         ]
+        # Last, so that a refusal leaves no empty folder behind.
+        file_tools.make_folder(
+            options.output_dir, "--output_dir=%s" % printable(options.output_dir)
+        )
         yield Job(options, shares, upscalers, scales, files)
 
 

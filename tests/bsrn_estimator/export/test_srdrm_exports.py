@@ -98,7 +98,9 @@ def test_predict(checkpoint, expected, tmp_path):
     assert in_process.run(command + turned) == 0
     (path,) = (tmp_path / "turned").rglob("*.png")
     assert np.asarray(Image.open(str(path))).shape == (26, 32, 3)
-    assert in_process.run(command + ["--output_dir=x", "--scales=4"]) == 2
+    other = tmp_path / "other"
+    assert in_process.run(command + ["--output_dir=%s" % other, "--scales=4"]) == 2
+    assert not other.exists()
     in_process.reset()
 
 
