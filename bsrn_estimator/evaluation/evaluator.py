@@ -122,7 +122,7 @@ class Evaluator:
         return content
 
     def _filed_under(self, checkpoint: str) -> Tuple[Optional[int], str, Dict[str, Any], bool]:
-        """Step, name and weights under which figures are filed, and whether from elsewhere."""
+        """Step, name and weights under which figures are filed; whether others may have these."""
         description = contents.describe(checkpoint)
         step = description.known_step
         weights: Dict[str, Any] = {
@@ -131,7 +131,8 @@ class Evaluator:
             "digest": TrainedNetwork(checkpoint, self._network).identity(),
         }
         home = os.path.realpath(self._run.model_dir)
-        foreign = os.path.realpath(os.path.dirname(checkpoint)) != home
+        # A step that is not known is no key: a folder may hold several such files.
+        foreign = step is None or os.path.realpath(os.path.dirname(checkpoint)) != home
         return step, self._cabinet.name(step, weights["digest"], foreign), weights, foreign
 
     def _measure(

@@ -194,6 +194,14 @@ def test_a_checkpoint_without_a_step(run, sets, tmp_path, capsys):
     assert "step unknown, a, 1 picture;" in capsys.readouterr().out
     assert _filed(folder) == {"step-unknown/a": content}
     assert evaluator.recorded(plain) == content
+    another = str(folder / "another.ckpt")
+    source = write_checkpoint(tmp_path / "second", 20, seed=2)
+    write_reference(source, another, weights_only=True)
+    second = evaluator.evaluate(another)
+    digest = second["weights"]["digest"]
+    filed = {"step-unknown/a": content, "step-unknown/a-" + digest[:8]: second}
+    assert _filed(folder) == filed and second["scales"] != content["scales"]
+    assert (evaluator.recorded(plain), evaluator.recorded(another)) == (content, second)
     Config(SMALL).save(str(folder))
     path = folder / "config.json"
     path.write_text(json.dumps(dict(json.loads(path.read_text()), global_step=1234)))
