@@ -55,7 +55,7 @@ def test_attributes_and_progress():
     with Upscaler("clean", ENGINE, tile=30, progress=tell) as upscaler:
         assert upscaler.scales == (2, 3, 4)
         assert upscaler.parameters == 308489
-        assert "pretrained" in upscaler.name and "22841" in upscaler.name
+        assert "pretrained" in upscaler.name and "38841" in upscaler.name
         upscaler(tiny.picture(1, 40, 50), 2)
     assert calls == [(done, len(calls)) for done in range(1, len(calls) + 1)] and len(calls) > 1
 

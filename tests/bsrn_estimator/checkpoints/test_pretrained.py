@@ -175,7 +175,7 @@ def test_export_writes_outside_the_project_and_the_next_command_still_works(root
         assert done.returncode == 0, done.stderr
     export = tmp_path / "runs/pretrained/export"
     assert (export / "bsrn_x2.pb").exists()
-    assert (export / "saved_model/22841/saved_model.pb").exists()
+    assert (export / "saved_model/38841/saved_model.pb").exists()
     assert not (tmp_path / "runs/bsrn").exists()
     assert sorted(os.listdir(checkpoint_files.SHIPPED_FOLDERS[PRETRAINED])) == held
 

@@ -23,12 +23,12 @@ def upscaled():
 
 
 def test_it_says_what_it_has(both):
-    assert "serving auto (clean version 22841, photo version 15605, x2, float32 by" in both.line
+    assert "serving auto (clean version 38841, photo version 15605, x2, float32 by" in both.line
     about = json.loads(both.ask("/about")[2].decode())
     assert about["networks"] == ["auto", "clean", "photo"]
-    assert (about["version"], about["scales"]) == (22841, [2])
+    assert (about["version"], about["scales"]) == (38841, [2])
     text = both.ask("/metrics")[2].decode()
-    for name, version in (("bsrn", 22841), ("bsrn-photo", 15605)):
+    for name, version in (("bsrn", 38841), ("bsrn-photo", 15605)):
         assert 'bsrn_model_info{name="%s",scales="2",version="%d"} 1.0' % (name, version) in text
 
 
@@ -58,7 +58,7 @@ def test_names_of_models_mean_one_network_each(both, upscaled):
     request = json.dumps({"instances": [{"lr": LR.tolist()}], "signature_name": "x2_rgb"}).encode()
     files = json.dumps({"instances": [b64(file)], "signature_name": "x2_bytes"}).encode()
     answers = []
-    for name, version in (("bsrn", 22841), ("bsrn-photo", 15605)):
+    for name, version in (("bsrn", 38841), ("bsrn-photo", 15605)):
         status = json.loads(both.ask("/v1/models/" + name)[2].decode())
         assert status["model_version_status"][0]["version"] == str(version)
         metadata = json.loads(both.ask("/v1/models/%s/metadata" % name)[2].decode())

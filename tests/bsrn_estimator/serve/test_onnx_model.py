@@ -39,8 +39,8 @@ def test_both_routes(engine):
     with running("--engine=" + engine, *flags) as light, running(
         "--engine=tensorflow", *flags
     ) as server:
-        assert "(version 22841, x2, float32 by %s)" % engine in light.line
-        assert "(version 22841, x2, float32 by tensorflow)" in server.line
+        assert "(version 38841, x2, float32 by %s)" % engine in light.line
+        assert "(version 38841, x2, float32 by tensorflow)" in server.line
         request = {"instances": [b64(file_of(lr))], "signature_name": "x2_bytes"}
         answers = []
         for one in (light, server):
