@@ -1,8 +1,8 @@
 """Where mutants are tried: a copy of the repository, and a server that runs its tests.
 
 The first thing done there is to record which lines each test touches, file by file of the tests. A
-recording is kept in a temporary folder and
-holds until the test, or a file in which it executes a function, changes.
+recording is kept in a temporary folder and holds until the test, a file in which it executes a
+function, or `touched`, changes.
 """
 
 import hashlib
@@ -86,8 +86,10 @@ class Bench:
 
     def touching(self, file: str) -> Tuple[List[Touching], List[str]]:
         """The tests of a file that pass, and the names of those that do not."""
+        recorder = (self._copy / "tests/support/touched.py").read_bytes()
         content = (self._copy / file).read_bytes()
-        kept = _cache() / hashlib.sha256(file.encode() + b"\0" + content).hexdigest()[:16]
+        key = b"\0".join([file.encode(), content, recorder])
+        kept = _cache() / hashlib.sha256(key).hexdigest()[:16]
         recording = _read(kept)
         if recording is None or recording["of"] != self._digests(recording["of"]):
             recording = self._record(file)

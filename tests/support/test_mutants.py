@@ -2,11 +2,12 @@
 
 import pathlib
 import shutil
+import subprocess
 import sys
 
 import pytest
 
-from tests.support import bench, mutants
+from tests.support import bench, mutants, touched
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 12), reason="needs sys.monitoring")
 
@@ -27,6 +28,7 @@ def h(x):
 """
 
 TESTS = """
+import resource
 import subprocess
 import sys
 
@@ -53,6 +55,16 @@ def test_g(wide, name):
 def test_h():
     program = "from bsrn_estimator.data.number import h; print(h(4))"
     assert int(subprocess.check_output([sys.executable, "-c", program])) == 12
+
+
+def test_without_room_on_the_disk():
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        assert number.f(1) == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert number.g(1) == 3
 
 
 def test_that_fails():
@@ -114,8 +126,24 @@ def test_what_a_test_touches(tried):
         "test_g[a]": [10],
         "test_g[[b::c] d]": [10],
         "test_h": [14],
+        "test_without_room_on_the_disk": [10],
     }
     assert all(test.seconds >= 0 for test in passing)
+
+
+def test_work_of_processes_that_stay_counts():
+    """A test has commands made by a server that outlives it, and so do the commands' seconds."""
+    work = "while time.process_time() < 0.3: pass"
+    inner = "subprocess.check_call([sys.executable, '-c', 'import time\\n%s'])" % work
+    program = "import subprocess, sys\n%s\nprint(flush=True)\nsys.stdin.read()" % inner
+    before = touched._cpu_seconds()
+    arguments = [sys.executable, "-c", program]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        during = touched._cpu_seconds() - before
+        process.stdin.close()
+    assert 0.3 <= during < 3
+    assert touched._cpu_seconds() - before >= during
 
 
 def test_a_recording_holds_until_a_source_changes(tried, root, monkeypatch):
