@@ -29,7 +29,7 @@ class CorruptRecord(UserError):
       before: from `index_shard`, the offsets and lengths of the records before it.
     """
 
-    before: Tuple[np.ndarray, np.ndarray] = (np.zeros(0, np.int64), np.zeros(0, np.int64))
+    before: Tuple[np.ndarray, np.ndarray]
 
     def __init__(self, path: str, record: Optional[int], problem: str) -> None:
         self.path = path

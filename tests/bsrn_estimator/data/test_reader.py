@@ -35,6 +35,12 @@ def test_records_are_found_by_number(data_dir):
         assert key(reads.read(number)) == number
 
 
+def test_data_that_cannot_serve_are_named(data_dir):
+    with pytest.raises(UserError) as error:
+        RecordReader(data_dir, (8,), "training")
+    assert str(error.value).startswith("%s has no LR pictures for scale 8, only for " % data_dir)
+
+
 def test_several_threads_read_at_a_time(data_dir):
     reads, wrong = reader(data_dir), []
 

@@ -166,6 +166,7 @@ def test_tensorboard_shows_pictures_side_by_side(whole):
     shown = np.asarray(Image.open(io.BytesIO(value.image.encoded_image_string)))
     assert step == support.STEP
     assert shown.shape == (value.image.height, value.image.width, 3) == (39, 4 * 60 + 12, 3)
+    assert value.image.colorspace == 3
     assert (shown[:, -60:] == examples[0][1]["hr"][:39]).all()
     assert (shown[:, 128:188] == support.saved(folder, "ensemble", 3, "plain")).all()
 

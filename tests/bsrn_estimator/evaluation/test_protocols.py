@@ -37,6 +37,11 @@ def test_every_figure_is_there_and_described(measured):
         for name in report.figures_of(_EVERY):
             values = [image[name] for image in entry["images"].values()]
             assert entry[name] == pytest.approx(np.mean(values))
+    # Those that curves are drawn of, and without which a picture is measured again.
+    ours, both = {"psnr_y", "ssim_y", "psnr_rgb", "rmse_rgb", "shave", "images"}, ("", "bicubic_")
+    ours |= {"bicubic_psnr_y", "bicubic_ssim_y"}
+    names = {begin + "%s_%s" % (of, key) for begin in both for of in _EVERY for key in NAMES}
+    assert set(entry) - ours == names == set(report.figures_of(_EVERY))
 
 
 def test_plain_is_of_the_picture_that_is_saved(measured):

@@ -63,7 +63,8 @@ def test_points_are_on_the_disk_when_their_checkpoint_is(data, tmp_path, capsys)
     assert _train(data, tmp_path, 4, **again) == 0
     ((checkpoint, step, breaks_off),) = seen
     assert (checkpoint, step) == (str(tmp_path / "model.ckpt-5"), 5) and len(breaks_off) == 1
-    assert "is at step 5 already; nothing to train" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "is at step 5 already; nothing to train" in said and said.count("trained to step") == 1
     assert last_step.load(str(tmp_path)) == 4
 
 
@@ -104,6 +105,38 @@ def test_a_point_is_recorded_by_the_process_that_writes(tmp_path):
         hook.after_run(None, values)
     ((step, scalars),) = recorded
     assert (step, scalars["loss/total"]) == (10, 3.0) and scalars["speed/patches_per_second"] > 0
+
+
+class Writer:
+    """A writer of events that brings none to the disk before it is told to."""
+
+    def __init__(self):
+        self.added, self.on_disk = [], []
+        file = types.SimpleNamespace(FileName=lambda: b"no such file")
+        self.event_writer = types.SimpleNamespace(_ev_writer=file)
+
+    def add_summary(self, _summary, step):
+        self.added.append(step)
+
+    def flush(self):
+        self.on_disk = list(self.added)
+
+
+@pytest.mark.parametrize("moment", ["a checkpoint", "the end", "a failure"])
+def test_points_do_not_wait_in_memory(moment):
+    hook = curves.CurvesHook("folder", 6, 1)
+    hook._writer = Writer()
+    for step in (1, 2):
+        values = {"step": [step], "loss/total": [2.0]}
+        hook.after_run(None, types.SimpleNamespace(results=values))
+    assert hook._writer.added == [1, 2] and hook._writer.on_disk == []
+    if moment == "a checkpoint":
+        curves.CurvesBeforeCheckpoint(hook).before_save(None, 2)
+    elif moment == "the end":
+        hook.end(None)
+    else:
+        hook.close()
+    assert hook._writer.on_disk == [1, 2]
 
 
 def test_evaluations_are_no_time_of_training(data, tmp_path, monkeypatch, capsys):

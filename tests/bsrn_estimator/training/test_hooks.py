@@ -88,10 +88,10 @@ def test_an_evaluation_is_broken_off_by_a_signal_alone():
         hook.before_run(None)
 
 
-def _evaluated(start, saved, out_of_time=False):
-    """Which of the checkpoints that are saved are evaluated, every 4 steps and at step 10."""
+def _evaluated(start, saved, out_of_time=False, every=4):
+    """Which of the checkpoints that are saved are evaluated, every so often and at step 10."""
     found = []
-    options = TrainingOptions(train_steps=10, evaluation_steps=4)
+    options = TrainingOptions(train_steps=10, evaluation_steps=every)
     listener = hooks.EvaluationListener(
         lambda prefix, step, breaks_off: found.append((prefix, step, breaks_off)),
         "folder",
@@ -121,6 +121,10 @@ def _evaluated(start, saved, out_of_time=False):
 )
 def test_evaluations_are_due_every_so_many_steps_and_at_the_end(start, saved, evaluated):
     assert _evaluated(start, saved) == evaluated
+
+
+def test_first_weights_alone_are_not_evaluated():
+    assert _evaluated(0, [0, 1, 2], every=1) == [1, 2]
 
 
 def test_the_last_checkpoint_is_evaluated_where_the_time_is_up():

@@ -93,6 +93,22 @@ def test_the_first_step_is_that_of_adam_by_hand(epsilon):
     assert found == pytest.approx(-rate * first / (np.sqrt(second) + epsilon), rel=1e-4)
 
 
+def test_what_follows_the_data_is_updated_with_the_step():
+    """As the statistics of a batch norm, in the collection UPDATE_OPS."""
+    recipe = tiny.config(learning_rate=0.1).recipe
+    with tf.Graph().as_default(), tf.Session() as session:
+        weight = tf.get_variable("net/weight", [], initializer=tf.zeros_initializer())
+        mean = tf.get_variable("net/mean", [], initializer=tf.zeros_initializer(), trainable=False)
+        tf.add_to_collection(tf.GraphKeys.UPDATE_OPS, mean.assign_add(1.0))
+        step = tf.train.get_or_create_global_step()
+        train_op, _ = optimization.train_op(3.0 * weight, recipe, "net/", step)
+        session.run(tf.global_variables_initializer())
+        for _ in range(2):
+            session.run(train_op)
+        assert session.run([mean, step]) == [2.0, 2]
+        assert session.run(weight) == pytest.approx(-0.2, rel=1e-3)
+
+
 @pytest.mark.parametrize("factor", [1.0, 0.25, 2.0])
 def test_the_block_has_a_rate_of_its_own_under_the_names_of_adam(factor):
     recipe = tiny.config(block_rate=factor, learning_rate=0.1, clip_norm=0).recipe

@@ -1,14 +1,20 @@
 """A run as the command line starts it, in this process: what it reads, where it ends and begins."""
 
+import json
 import os
 import shutil
+import signal
 
 import numpy as np
 import pytest
 
 from bsrn_estimator.checkpoints import files as checkpoint_files
 from bsrn_estimator.compat import tf
+from bsrn_estimator.interruption import Interrupted
+from bsrn_estimator.platforms.base import Platform, RunOptions
 from bsrn_estimator.training import reading, rollbacks
+from bsrn_estimator.training import train as training
+from bsrn_estimator.training.options import TrainingOptions
 from tests.support import in_process, tiny
 
 NETWORK = [
@@ -93,6 +99,28 @@ def test_remains_of_a_checkpoint_are_removed(command, tmp_path):
     (remains / "part-00000-of-00001").write_text("half")
     assert command(tmp_path / "run", "--train_steps=1") == 0
     assert not remains.exists()
+
+
+class Meeting(Platform):
+    """Processes that compare what they have in common, and are told to stop before they begin."""
+
+    def together(self, run, facts, interruption, stopped_status):
+        self.facts = facts()
+        interruption.receive(signal.SIGTERM)
+        raise Interrupted
+
+
+@pytest.mark.parametrize("exit_zero, status", [(False, 128 + signal.SIGTERM), (True, 0)])
+def test_what_processes_have_in_common_and_that_they_stop(data, tmp_path, exit_zero, status):
+    config, meeting = tiny.config(scales=(2,), patch_size=7, learning_rate=0.5), Meeting()
+    options = TrainingOptions(data_dir=data, train_steps=9, preemption_exit_zero=exit_zero)
+    run = RunOptions(model_dir=str(tmp_path))
+    assert training.train(config, meeting, run, options, lambda _config: None) == status
+    facts = meeting.facts
+    assert (facts["train_steps"], facts["learning_rate"], facts["replicas"]) == (9, 0.5, 1)
+    assert (facts["data"]["records"], facts["tensorflow"]) == (2, tf.__version__)
+    # As the others get them.
+    assert json.loads(json.dumps(facts)) == facts
 
 
 # First weights from another checkpoint.
