@@ -1,5 +1,8 @@
 """tf.train.Example as bytes, against TensorFlow's own."""
 
+import subprocess
+import sys
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,6 +32,21 @@ def test_example_is_what_tensorflow_reads_and_writes():
 
 def test_example_bytes_do_not_depend_on_the_order_of_the_features():
     assert encode_example({"b": 1, "a": b"2"}) == encode_example({"a": b"2", "b": 1})
+
+
+def test_an_end_of_what_never_began_is_refused(root):
+    """In a process of its own: protobuf 3 only warns, and pytest has warnings its own way."""
+    program = """
+import bsrn_estimator.data.example as example
+
+for data in (b"\\x0c", example.encode_example({"a": 1}) + b"\\x0c"):
+    try:
+        print(example.decode_example(data))
+    except ValueError as error:
+        print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=str(root), stdout=subprocess.PIPE)
+    assert done.stdout.decode().splitlines() == ["not a serialised tf.train.Example"] * 2
 
 
 @given(st.binary(max_size=200))

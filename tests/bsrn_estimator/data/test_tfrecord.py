@@ -88,6 +88,18 @@ def test_a_cut_short_shard_is_found(tmp_path_factory, cut):
         assert caught.value.record == (400 - cut) // 100
 
 
+def test_no_file_stays_open(shard):
+    before = len(os.listdir("/proc/self/fd"))
+    offsets, lengths = tfrecord.index_shard(shard)
+    assert [len(tfrecord.read_record(shard, o, n)) for o, n in zip(offsets, lengths)][-1] == 203
+    with pytest.raises(CorruptRecord):
+        tfrecord.read_record(shard, offsets[1], lengths[0])
+    os.truncate(shard, int(offsets[4]) + 10)
+    with pytest.raises(CorruptRecord):
+        tfrecord.index_shard(shard)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
 def test_read_record_of_a_file_cut_after_indexing(shard):
     offsets, lengths = tfrecord.index_shard(shard)
     os.truncate(shard, int(offsets[4]) + 10)

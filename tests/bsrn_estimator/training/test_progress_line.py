@@ -54,6 +54,13 @@ def test_a_line_where_one_is_due(clock, capsys):
     hook.close()
 
 
+def test_the_time_that_is_left_after_the_first_step(clock, capsys):
+    hook = _begun(ProgressHook(100, 3, 1), 40)
+    clock[0] += 2.0
+    _run(hook, 41, 1.0)
+    assert capsys.readouterr().out.endswith("  1.5 patches/s  1 min 58 s left\n")
+
+
 def test_a_run_that_ends_later_than_asked_for_has_no_time_left(clock, capsys):
     hook = _begun(ProgressHook(10, 1, 5))
     clock[0] += 3.0
