@@ -103,6 +103,15 @@ def test_draws_stay_what_they_are():
     assert draws[:, 2].tolist() == [5, 1, 5, 3, 0, 0, 3, 6]
 
 
+def test_flips_stay_what_they_are():
+    # As above: of rows and columns apart, drawn from the number of a visit, however large.
+    keys = [(3, 5, 0.5), (3, 2**40, 0.5), (1, 0, 1.0), (1, 0, 0.0)]
+    with tf.Graph().as_default(), tf.Session() as session:
+        found = [augmentation.draw_flips((seed, n), 6, share) for seed, n, share in keys]
+        found = [values.tolist() for values in session.run(found)]
+    assert found == [[2, 1, 3, 3, 0, 0], [3, 1, 2, 3, 1, 3], [3] * 6, [0] * 6]
+
+
 def test_the_only_place_is_taken():
     draws = drawn([5], height=5, width=5)[0]
     assert not draws[:, :2].any()

@@ -22,6 +22,13 @@ scale_sets = st.lists(st.sampled_from(scales.SUPPORTED), min_size=1, unique=True
 )
 
 
+@pytest.mark.parametrize(
+    "scales, multiple", [((3,), 3), ((2, 3, 4), 12), ((4, 8), 8), ((3, 8), 24)]
+)
+def test_tiles_are_no_coarser_than_they_have_to_be(scales, multiple):
+    assert common_multiple(scales) == multiple
+
+
 @given(scale_sets, st.integers(1, 9), st.integers(1, 12), st.integers(0, 40))
 def test_every_patch_position_lies_in_a_tile(scales, patch, extra, more):
     multiple = common_multiple(scales)

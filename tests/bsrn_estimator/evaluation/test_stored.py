@@ -80,3 +80,16 @@ def test_what_takes_the_place_of_the_network_has_the_whole_picture(small_tiles):
         )
     np.testing.assert_array_equal(made["ensemble"], lr.repeat(3, axis=0).repeat(3, axis=1))
     assert (made["recursion_01"] == 0).all()
+
+
+def test_a_device_with_graphs_of_its_own_gives_the_exact_result_too():
+    """Its results are whole pictures; that of the network is taken before it is rounded."""
+    lr = np.zeros([1, 2, 3, 3], np.uint8)
+
+    def results(given, scale):
+        assert given is lr
+        exact = np.full([1, 2 * scale, 3 * scale, 3], 7.25, np.float32)
+        return {"recursion_02": exact + 1, tiny.NETWORK.result: exact}
+
+    found = stored.exact_result(tiny.NETWORK, lr, 2, results=results)
+    np.testing.assert_array_equal(found, np.full([4, 6, 3], 7.25))
