@@ -131,8 +131,9 @@ class Evaluator:
             "digest": TrainedNetwork(checkpoint, self._network).identity(),
         }
         home = os.path.realpath(self._run.model_dir)
-        # A step that is not known is no key: a folder may hold several such files.
-        foreign = step is None or os.path.realpath(os.path.dirname(checkpoint)) != home
+        # A checkpoint that does not hold its step may have others beside it that do not.
+        of_run = os.path.realpath(os.path.dirname(checkpoint)) == home
+        foreign = description.global_step is None or not of_run
         return step, self._cabinet.name(step, weights["digest"], foreign), weights, foreign
 
     def _measure(

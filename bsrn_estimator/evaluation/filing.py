@@ -170,7 +170,7 @@ class Cabinet:
         Args:
           step: of the checkpoint; None where it is not known.
           weights: a digest of the weights.
-          foreign: whether they are not those of a run in this model folder, or of no known step.
+          foreign: whether they are not of a run in this model folder, whose checkpoints hold the step.
         """
         name = self._subject.name
         filed = [content for content in self._filed(_STEPS, name) if "records" in content]

@@ -211,6 +211,10 @@ def test_a_checkpoint_without_a_step(run, sets, tmp_path, capsys):
     assert "step 1234, a, 1 picture;" in capsys.readouterr().out
     assert content == _filed(folder)["step-1234/a"]
     assert sorted(curves(folder / "eval_a")["psnr_y/a/x2"]) == [0, 1234]
+    # The configuration is that of both, and so is its step.
+    evaluator.evaluate(another)
+    assert content == _filed(folder)["step-1234/a"] and evaluator.recorded(plain) == content
+    assert _filed(folder)["step-1234/a-" + digest[:8]]["weights"]["digest"] == digest
     path.write_text(path.read_text().replace("1234", '"many"'))
     with pytest.raises(UserError, match="global_step is a number of steps, not 'many'"):
         evaluator.evaluate(plain)
