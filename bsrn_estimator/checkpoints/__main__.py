@@ -9,7 +9,7 @@ python -m bsrn_estimator.checkpoints mix OUT SHARE:PATH SHARE:PATH
 import argparse
 import os
 import sys
-from typing import List, Optional
+from typing import Dict, List, Optional
 
 import numpy as np
 
@@ -118,7 +118,7 @@ def _write(options) -> int:
 
 
 def _mix(options) -> int:
-    shares = {}
+    shares: Dict[str, float] = {}
     for text in options.shares:
         share, colon, path = text.partition(":")
         try:
@@ -127,7 +127,8 @@ def _mix(options) -> int:
             number = 0.0
         if not colon or number <= 0:
             raise UserError("%s is no SHARE:PATH, such as 0.9:runs/photo" % printable(text))
-        shares[checkpoint_files.resolve(path)] = number
+        prefix = checkpoint_files.resolve(path)
+        shares[prefix] = shares.get(prefix, 0.0) + number
     names = write_mix(shares, options.out)
     print("%s: %d variables, mixed" % (options.out, len(names)))
     return 0

@@ -55,14 +55,18 @@ def write_mix(shares: Mapping[str, float], out: str) -> List[str]:
 
     Raises:
       UserError: they are not of one network, a share is not above 0, there is a checkpoint at
-        `out`, or `out` cannot be written.
+        `out` or another config.json beside it, or `out` cannot be written.
     """
     if len(shares) < 2 or not all(0 < share < float("inf") for share in shares.values()):
         raise UserError("a mix is of two checkpoints and more, each with a share above 0")
     if os.path.exists(out + ".index"):
         raise UserError("%s.index exists; name another place" % out)
     first = next(iter(shares))
-    network = contents.network_of(first)
+    network, folder = contents.network_of(first), os.path.dirname(out) or os.curdir
+    beside = os.path.dirname(first)
+    config = Config.load(beside) if config_file.exists(beside) else Config(network)
+    if config_file.exists(folder) and Config.load(folder) != config:
+        raise UserError("%s has a config.json of another run; name another place" % folder)
     values: Dict[str, Any] = {}
     for prefix, share in shares.items():
         if contents.network_of(prefix) != network:
@@ -72,9 +76,7 @@ def write_mix(shares: Mapping[str, float], out: str) -> List[str]:
             weight = reader.get_tensor(description.trained(name)).astype(np.float64)
             values[name] = values.get(name, 0.0) + weight * (share / sum(shares.values()))
     _save(out, {name: value.astype(np.float32) for name, value in values.items()})
-    beside = os.path.dirname(first)
-    config = Config.load(beside) if config_file.exists(beside) else Config(network)
-    config.save(os.path.dirname(out) or os.curdir)
+    config.save(folder)
     return sorted(values)
 
 

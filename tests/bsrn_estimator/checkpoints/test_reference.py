@@ -88,6 +88,27 @@ def test_a_mix_is_the_weighted_mean(tmp_path, weights_only, capsys):
     assert not (tmp_path / "new").exists()
 
 
+def test_a_mix_loses_no_share_and_no_configuration(tmp_path, weights_only, capsys):
+    values = checkpoints.values(weights_only)
+    one, other, out = (str(tmp_path / name / "model.ckpt") for name in ("one", "other", "out"))
+    for place, more in ((one, 0), (other, 1)):
+        config_file.Config(MULTI.network).save(os.path.dirname(place))
+        tensors.save(place, {name: value + np.float32(more) for name, value in values.items()})
+    assert checkpoint_command.main(["mix", out, "2:" + one, "1:" + other, "1:" + one]) == 0
+    for name, value in checkpoints.values(out).items():
+        np.testing.assert_allclose(value, values[name] + 0.25, rtol=0, atol=1e-6)
+    # Beside another network's configuration, and beside its own.
+    run = tmp_path / "run"
+    config_file.Config(MULTI.network.replace(recursions=3)).save(str(run))
+    kept = (run / "config.json").read_text()
+    mix = ["mix", str(run / "mixed.ckpt"), "1:" + one, "1:" + other]
+    assert checkpoint_command.main(mix) == 2
+    said = capsys.readouterr().err
+    assert "error: %s has a config.json of another run; name another place" % run in said
+    assert (run / "config.json").read_text() == kept and os.listdir(str(run)) == ["config.json"]
+    assert checkpoint_command.main(["mix", out + "2", "1:" + one, "1:" + other]) == 0
+
+
 @pytest.fixture(scope="module")
 def published(tmp_path_factory):
     """The prefix of a checkpoint with that index, and small random values."""
