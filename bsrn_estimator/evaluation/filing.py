@@ -170,7 +170,7 @@ class Cabinet:
         Args:
           step: of the checkpoint; None where it is not known.
           weights: a digest of the weights.
-          foreign: whether they are not of a run in this model folder, whose checkpoints hold the step.
+          foreign: whether they are not of a run in this model folder, or do not hold their step.
         """
         name = self._subject.name
         filed = [content for content in self._filed(_STEPS, name) if "records" in content]
