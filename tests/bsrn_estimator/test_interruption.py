@@ -7,8 +7,14 @@ import sys
 import pytest
 
 from bsrn_estimator.interruption import Interruption, this_command
+from tests.support import alone
 
 
+def test_what_signals_do():
+    alone.run(__file__, "is_noted", 2)
+
+
+@alone.test
 @pytest.mark.parametrize(
     "number, status, preempted, said",
     [(signal.SIGTERM, 143, 0, "SIGTERM"), (signal.SIGINT, 130, 130, "Ctrl-C")],

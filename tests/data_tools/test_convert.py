@@ -24,7 +24,7 @@ from data_tools.options import ConversionOptions
 from data_tools.output import Output
 from data_tools.stopping import Stopped
 from data_tools.verify import verify
-from tests.support import fabricate
+from tests.support import alone, fabricate
 
 SIZES = [(53, 100), (37, 41), (60, 25), (48, 48), (70, 66), (24, 24)]
 SMALL = dict(patch_size=6, tile_size=36, shard_bytes=30000, workers=1, name="set")
@@ -498,6 +498,11 @@ def test_a_picture_that_does_not_fit_into_memory(tmp_path, monkeypatch):
         run("folder", tmp_path / "in", tmp_path / "out")
 
 
+def test_what_signals_do():
+    alone.run(__file__, "test_told_to_stop", 1)
+
+
+@alone.test
 def test_told_to_stop(pictures_dir, converted, tmp_path, monkeypatch):
     encode = here.encode_picture
 

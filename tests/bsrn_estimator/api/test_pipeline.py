@@ -14,7 +14,7 @@ import pytest
 
 import bsrn_estimator as bsrn
 from bsrn_estimator.checkpoints.config_file import Config
-from tests.support import fabricate, in_process
+from tests.support import alone, fabricate, in_process
 
 NETWORK = bsrn.Bsrn(
     scales=(2, 3), conv_features=5, state_features=3, recursions=2, recursion_frequency=2
@@ -95,22 +95,11 @@ def send_once(number, is_time):
     return thread
 
 
-# A signal is for a whole process, so these run in one that is not that of the other tests.
-ALONE = "BSRN_TESTS_OF_SIGNALS"
-alone = pytest.mark.skipif(ALONE not in os.environ, reason="run by test_what_signals_do")
-
-
 def test_what_signals_do():
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__]
-    environment = dict(os.environ, **{ALONE: "1"})
-    done = subprocess.run(
-        command + ["-k", "told_to_stop"], env=environment, capture_output=True, timeout=300
-    )
-    output = done.stdout.decode() + done.stderr.decode()
-    assert done.returncode == 0 and "4 passed" in output, output
+    alone.run(__file__, "told_to_stop", 4)
 
 
-@alone
+@alone.test
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_training_that_is_told_to_stop_returns_what_there_is(sets, tmp_path, number):
     folder = tmp_path / "run"
@@ -123,7 +112,7 @@ def test_training_that_is_told_to_stop_returns_what_there_is(sets, tmp_path, num
     assert os.path.exists(found.checkpoint + ".index")
 
 
-@alone
+@alone.test
 @pytest.mark.parametrize(
     "number, error", [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)]
 )
