@@ -1,10 +1,19 @@
-"""The files of a checkpoint: read, copied, cut short."""
+"""The files of a checkpoint: read, copied, cut short; the steps of those that ship."""
 
+import json
+import os
 import shutil
 
+from bsrn_estimator.checkpoints.files import SHIPPED_FOLDERS
 from bsrn_estimator.compat import tf
 
 DATA = ".data-00000-of-00001"
+
+
+def shipped_step(word):
+    """The step of a network that comes with the project, as the file beside it says."""
+    with open(os.path.join(SHIPPED_FOLDERS[word], "config.json")) as file:
+        return json.load(file)["global_step"]
 
 
 def values(prefix):

@@ -20,6 +20,7 @@ from bsrn_estimator.networks.precision import BFLOAT16
 from bsrn_estimator.pictures import imresize
 from bsrn_estimator.pictures.decoding import read_rgb
 from bsrn_estimator.pictures.picture import to_uint8
+from tests.support import checkpoints
 
 SCALES = (2, 3, 4)
 
@@ -175,7 +176,9 @@ def test_export_writes_outside_the_project_and_the_next_command_still_works(root
         assert done.returncode == 0, done.stderr
     export = tmp_path / "runs/pretrained/export"
     assert (export / "bsrn_x2.pb").exists()
-    assert (export / "saved_model/38841/saved_model.pb").exists()
+    assert (
+        export / ("saved_model/%d/saved_model.pb" % checkpoints.shipped_step(PRETRAINED))
+    ).exists()
     assert not (tmp_path / "runs/bsrn").exists()
     assert sorted(os.listdir(checkpoint_files.SHIPPED_FOLDERS[PRETRAINED])) == held
 

@@ -9,8 +9,10 @@ from bsrn_estimator.inference.upscaler import Upscaler
 from bsrn_estimator.pictures.decoding import read_rgb
 from bsrn_estimator.pictures.picture import to_uint8
 from tests.bsrn_estimator.serve.support import b64, file_of, pixels, random_picture, same
+from tests.support import checkpoints
 
 LR = random_picture(7, 17, 23)
+STEPS = checkpoints.shipped_step(PRETRAINED), checkpoints.shipped_step(PHOTO)
 
 
 @pytest.fixture(scope="module")
@@ -23,12 +25,12 @@ def upscaled():
 
 
 def test_it_says_what_it_has(both):
-    assert "serving auto (clean version 38841, photo version 15605, x2, float32 by" in both.line
+    assert "serving auto (clean version %d, photo version %d, x2, float32 by" % STEPS in both.line
     about = json.loads(both.ask("/about")[2].decode())
     assert about["networks"] == ["auto", "clean", "photo"]
-    assert (about["version"], about["scales"]) == (38841, [2])
+    assert (about["version"], about["scales"]) == (STEPS[0], [2])
     text = both.ask("/metrics")[2].decode()
-    for name, version in (("bsrn", 38841), ("bsrn-photo", 15605)):
+    for name, version in zip(("bsrn", "bsrn-photo"), STEPS):
         assert 'bsrn_model_info{name="%s",scales="2",version="%d"} 1.0' % (name, version) in text
 
 
@@ -58,7 +60,7 @@ def test_names_of_models_mean_one_network_each(both, upscaled):
     request = json.dumps({"instances": [{"lr": LR.tolist()}], "signature_name": "x2_rgb"}).encode()
     files = json.dumps({"instances": [b64(file)], "signature_name": "x2_bytes"}).encode()
     answers = []
-    for name, version in (("bsrn", 38841), ("bsrn-photo", 15605)):
+    for name, version in zip(("bsrn", "bsrn-photo"), STEPS):
         status = json.loads(both.ask("/v1/models/" + name)[2].decode())
         assert status["model_version_status"][0]["version"] == str(version)
         metadata = json.loads(both.ask("/v1/models/%s/metadata" % name)[2].decode())
@@ -70,7 +72,7 @@ def test_names_of_models_mean_one_network_each(both, upscaled):
     for word, hr in zip((PRETRAINED, PHOTO), answers):
         assert abs(upscaled(word, file).astype(float) - hr).max() < 0.51
     assert both.refused("/v1/models/photo")[0] == 404
-    assert both.refused("/v1/models/bsrn/versions/15605")[0] == 404
+    assert both.refused("/v1/models/bsrn/versions/%d" % STEPS[1])[0] == 404
 
 
 def test_what_there_is_not_is_refused(both, server):
