@@ -29,8 +29,13 @@ class UseOptions(OutputChoice):
     @property
     def named(self) -> Optional[str]:
         """What names the network; None where that is left open, for there is no such run either."""
-        trained_here = bool(self.model_dir) and os.path.isdir(self.model_dir or "")
-        return self.checkpoint or (self.model_dir if trained_here else None)
+        return self.checkpoint or (self.model_dir if self._trained_here() else None)
+
+    def _trained_here(self) -> bool:
+        # A run that ended before its first checkpoint counts, so that nobody takes another network
+        # for it; a folder with nothing in it does not.
+        folder = self.model_dir or ""
+        return os.path.isdir(folder) and bool(os.listdir(folder))
 
     @property
     def choice(self) -> OutputChoice:

@@ -28,6 +28,16 @@ def test_the_network_is_no_flag_of_this_room():
     assert defined == ["output", "first_output", "overwrite"]
 
 
+def test_a_folder_with_nothing_in_it_is_no_run(tmp_path):
+    options = UseOptions(model_dir=str(tmp_path))
+    assert options.named is None
+    assert UseOptions(model_dir=str(tmp_path / "missing")).named is None
+    assert UseOptions(model_dir=None).named is None
+    (tmp_path / "config.json").write_text("{}")
+    assert options.named == str(tmp_path)
+    assert options.replace(checkpoint="pretrained").named == "pretrained"
+
+
 @pytest.mark.parametrize(
     "values, sentence",
     [
