@@ -109,6 +109,8 @@ def test_where_the_choice_is_open(folder):
     assert sharing.is_open(options(folder, model_dir=run, checkpoint=AUTO))
     assert not sharing.is_open(options(folder, checkpoint=CLEAN))
     os.makedirs(run)
+    assert sharing.is_open(options(folder, model_dir=run))
+    os.makedirs(os.path.join(run, "evaluation"))
     assert not sharing.is_open(options(folder, model_dir=run))
 
 
