@@ -35,7 +35,13 @@ class UseOptions(OutputChoice):
         # A run that ended before its first checkpoint counts, so that nobody takes another network
         # for it; a folder with nothing in it does not.
         folder = self.model_dir or ""
-        return os.path.isdir(folder) and bool(os.listdir(folder))
+        if not os.path.isdir(folder):
+            return False
+        try:
+            return bool(os.listdir(folder))
+        except OSError:
+            # It may be a run: who looks for its checkpoints says that none can be found.
+            return True
 
     @property
     def choice(self) -> OutputChoice:
