@@ -212,6 +212,23 @@ def listed_paths(text: str, flag: str, exists: Callable[[str], bool] = os.path.e
     return paths
 
 
+def names_in(folder: str) -> List[str]:
+    """Names of what is in `folder`, hidden files too; none where there is no such folder.
+
+    Raises:
+      UserError: it cannot be listed.
+    """
+    try:
+        return os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise UserError(
+            "the folder %s cannot be listed (%s); make it readable, or name another one"
+            % (folder, error.strerror)
+        ) from None
+
+
 def make_folder(path: str, name: Optional[str] = None) -> None:
     """Makes a folder, and those above it, where they are missing.
 

@@ -1,9 +1,9 @@
 """Which trained network is used, and which of its outputs: what predict and export share."""
 
 import dataclasses
-import os
 from typing import Any, Mapping, Optional, Tuple
 
+from bsrn_estimator import files
 from bsrn_estimator.networks.choice import OutputChoice
 from bsrn_estimator.settings import USE, setting
 
@@ -34,14 +34,7 @@ class UseOptions(OutputChoice):
     def _trained_here(self) -> bool:
         # A run that ended before its first checkpoint counts, so that nobody takes another network
         # for it; a folder with nothing in it does not.
-        folder = self.model_dir or ""
-        if not os.path.isdir(folder):
-            return False
-        try:
-            return bool(os.listdir(folder))
-        except OSError:
-            # It may be a run: who looks for its checkpoints says that none can be found.
-            return True
+        return bool(self.model_dir and files.names_in(self.model_dir))
 
     @property
     def choice(self) -> OutputChoice:

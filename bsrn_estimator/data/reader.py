@@ -6,6 +6,7 @@ from typing import Dict, Optional, Sequence, Tuple
 
 import numpy as np
 
+from bsrn_estimator import files
 from bsrn_estimator.data.manifest import Manifest
 from bsrn_estimator.data.tfrecord import CorruptRecord, index_shard, read_record
 from bsrn_estimator.errors import UserError
@@ -117,7 +118,7 @@ class RecordReader:
 
     def _refuse_foreign_shards(self) -> None:
         known = {shard.name for shard in self.manifest.shards}
-        present = {name for name in os.listdir(self._data_dir) if name.endswith(".tfrecord")}
+        present = {name for name in files.names_in(self._data_dir) if name.endswith(".tfrecord")}
         for name in sorted(present - known):
             raise UserError(
                 "%s is not of this data set, its manifest does not name it; move it elsewhere"

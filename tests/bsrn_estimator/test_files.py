@@ -169,6 +169,26 @@ def test_a_folder_is_no_file(tmp_path):
 # Folders.
 
 
+def test_names_in_a_folder(tmp_path):
+    (tmp_path / ".hidden").mkdir()
+    (tmp_path / "file").write_text("")
+    assert sorted(files.names_in(str(tmp_path))) == [".hidden", "file"]
+    assert files.names_in(str(tmp_path / "missing")) == []
+    assert files.names_in(str(tmp_path / "file")) == []
+
+
+def test_a_folder_that_cannot_be_listed_is_named(tmp_path, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", path)
+
+    # Not by its permissions: they do not hold for root, as whom tests may run.
+    monkeypatch.setattr(os, "listdir", refuse)
+    sentence = "the folder %s cannot be listed (Permission denied); make it readable" % tmp_path
+    with pytest.raises(UserError) as caught:
+        files.names_in(str(tmp_path))
+    assert str(caught.value).startswith(sentence)
+
+
 def test_a_folder_is_made_with_those_above_it(tmp_path):
     for _ in range(2):
         files.make_folder(str(tmp_path / "a" / "b"))

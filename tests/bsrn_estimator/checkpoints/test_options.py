@@ -1,7 +1,5 @@
 """Which trained network is used, and which of its outputs."""
 
-import os
-
 import pytest
 from absl import flags
 
@@ -38,14 +36,6 @@ def test_a_folder_with_nothing_in_it_is_no_run(tmp_path):
     (tmp_path / "config.json").write_text("{}")
     assert options.named == str(tmp_path)
     assert options.replace(checkpoint="pretrained").named == "pretrained"
-
-
-def test_a_folder_that_cannot_be_listed_may_be_a_run(tmp_path, monkeypatch):
-    def refuse(path):
-        raise PermissionError(13, "Permission denied", path)
-
-    monkeypatch.setattr(os, "listdir", refuse)
-    assert UseOptions(model_dir=str(tmp_path)).named == str(tmp_path)
 
 
 @pytest.mark.parametrize(
